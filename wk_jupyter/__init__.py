@@ -1,0 +1,3 @@
+"""WEBKNOSSOS dataset management inside Jupyter."""
+
+__version__ = "0.1.0"

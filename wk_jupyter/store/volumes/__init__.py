@@ -1,0 +1,1 @@
+"""Stored formats, one file each, behind the protocol of ``base``."""
