@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import total_ordering
-from typing import Any, Final, SupportsIndex, TypeAlias, cast
+from typing import Any, Final, Self, SupportsIndex, TypeAlias, cast
 
 from wk_jupyter.errors import InvalidInput
 
@@ -33,7 +33,7 @@ class Vec3Int(tuple[int, int, int]):
 
     __slots__ = ()
 
-    def __new__(cls, x: int, y: int, z: int) -> Vec3Int:
+    def __new__(cls, x: int, y: int, z: int) -> Self:
         return tuple.__new__(cls, (x, y, z))
 
     def __getnewargs__(self) -> tuple[int, int, int]:
