@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 import numpy as np
@@ -30,6 +31,7 @@ from wk_jupyter.properties_document import (
     decode_document,
 )
 
+_T = TypeVar("_T")
 ELEMENT_DTYPES: Final[dict[str, str]] = {
     "uint8": "uint8", "uint16": "uint16", "uint24": "uint8", "uint32": "uint32", "uint64": "uint64",
     "int8": "int8", "int16": "int16", "int32": "int32", "int64": "int64",
@@ -54,7 +56,7 @@ def element_class_of(dtype: np.dtype[Any], num_channels: int = 1) -> ElementClas
 
 @dataclass(frozen=True)
 class MagSource:
-    """Where one mag of a layer lies. ``path`` is relative to the dataset's folder; None means ``<layer>/<mag>``."""
+    """Where one mag of a layer lies: ``path`` is relative to the dataset, None means ``<layer>/<mag>``."""
 
     mag: Mag
     path: str | None = None
@@ -74,7 +76,7 @@ class MagSource:
 
 @dataclass(frozen=True)
 class AdditionalAxis:
-    """An axis beside x, y, z and channel, such as t: positions ``lower <= p < upper``; ``index`` in the array."""
+    """An axis beside x, y, z and channel, such as t: ``lower <= p < upper``, array dimension ``index``."""
 
     name: str
     lower: int
@@ -87,7 +89,7 @@ class AdditionalAxis:
 
 @dataclass(frozen=True)
 class LayerSource:
-    """One layer as its dataset describes it. ``bounding_box`` is in mag-1 voxels; ``mags`` are finest first."""
+    """One layer as its dataset describes it; the box is in mag-1 voxels, ``mags`` are finest first."""
 
     name: str
     category: Category
@@ -171,7 +173,7 @@ class DataSource:
 
 
 def merge_document(old: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``old`` with the known fields replaced; a known field that is None is taken out. Order is kept."""
+    """Return ``old`` with known fields replaced, or taken out where they are None. Order is kept."""
     merged = {
         key: value for key, value in old.items() if known.get(key, value) is not None or key not in known
     }
@@ -236,7 +238,7 @@ def _encode_big(number: int | None) -> int | dict[str, Any] | None:
 def _data_source(
     document: DataSourceDocument, raw: Mapping[str, Any], origin: str, name: str | None
 ) -> DataSource:
-    def build(field_name: str, make: Any) -> Any:
+    def build(field_name: str, make: Callable[[], _T]) -> _T:
         try:
             return make()
         except InvalidDataSource:
@@ -306,7 +308,7 @@ def _mags(document: LayerDocument, raw: Mapping[str, Any]) -> tuple[MagSource, .
             f"the layer {document.name!r} has no mags.", hint='List at least one under "mags".'
         )
     mags.sort(key=lambda source: source.mag)
-    for finer, coarser in zip(mags, mags[1:], strict=False):
+    for finer, coarser in pairwise(mags):
         if finer.mag == coarser.mag:
             raise InvalidInput(f"the layer {document.name!r} lists mag {finer.mag} twice.")
     return tuple(mags)

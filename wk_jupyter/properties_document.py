@@ -28,51 +28,51 @@ ElementClass: TypeAlias = Literal[
 _Coordinate: TypeAlias = Annotated[int, msgspec.Meta(ge=-MAX_COORDINATE, le=MAX_COORDINATE)]
 _Extent: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=MAX_COORDINATE)]
 _Length: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
-_MagText: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}(-[0-9]{1,9}-[0-9]{1,9})?$")]
-MagValue: TypeAlias = Annotated[int, msgspec.Meta(ge=1)] | tuple[_Extent, _Extent, _Extent] | _MagText
+# Bounds are checked by Mag: msgspec (0.22) crashes on a constrained int in a union with a tuple.
+MagValue: TypeAlias = int | tuple[int, int, int] | str
 # A layer's name becomes a folder and a URL: no separator, no leading dot, no control character.
 _LayerName: TypeAlias = Annotated[
     str, msgspec.Meta(pattern=r"^[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*$", max_length=255)
 ]
 
 
-class BoundingBoxDocument(msgspec.Struct, rename="camel", frozen=True, gc=False):
+class BoundingBoxDocument(msgspec.Struct, rename="camel", frozen=True):
     top_left: tuple[_Coordinate, _Coordinate, _Coordinate]
     width: _Extent
     height: _Extent
     depth: _Extent
 
 
-class VoxelSizeDocument(msgspec.Struct, rename="camel", frozen=True, gc=False):
+class VoxelSizeDocument(msgspec.Struct, rename="camel", frozen=True):
     factor: tuple[_Length, _Length, _Length]
     unit: str = "nanometer"
 
 
-class MagDocument(msgspec.Struct, rename="camel", frozen=True, gc=False):
+class MagDocument(msgspec.Struct, rename="camel", frozen=True):
     mag: MagValue
     path: str | None = None
     axis_order: dict[str, Annotated[int, msgspec.Meta(ge=0, le=31)]] | None = None
     channel_index: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
-class WkwResolutionDocument(msgspec.Struct, rename="camel", frozen=True, gc=False):
+class WkwResolutionDocument(msgspec.Struct, rename="camel", frozen=True):
     resolution: MagValue
 
 
-class AdditionalAxisDocument(msgspec.Struct, rename="camel", frozen=True, gc=False):
+class AdditionalAxisDocument(msgspec.Struct, rename="camel", frozen=True):
     name: str
     bounds: tuple[int, int]
     index: Annotated[int, msgspec.Meta(ge=0, le=31)]
 
 
-class BigIntDocument(msgspec.Struct, rename="camel", frozen=True, gc=False):
+class BigIntDocument(msgspec.Struct, rename="camel", frozen=True):
     """WEBKNOSSOS's envelope for integers that a JavaScript number cannot hold."""
 
     custom_json_encoding: Literal["bigint"]
     value: Annotated[str, msgspec.Meta(pattern=r"^-?[0-9]{1,20}$")]
 
 
-class LayerDocument(msgspec.Struct, rename="camel", frozen=True, gc=False):
+class LayerDocument(msgspec.Struct, rename="camel", frozen=True):
     name: _LayerName
     category: Category
     bounding_box: BoundingBoxDocument
@@ -88,12 +88,12 @@ class LayerDocument(msgspec.Struct, rename="camel", frozen=True, gc=False):
     coordinate_transformations: list[dict[str, Any]] | None = None
 
 
-class DataSourceIdDocument(msgspec.Struct, frozen=True, gc=False):
+class DataSourceIdDocument(msgspec.Struct, frozen=True):
     name: str = ""
     team: str = ""
 
 
-class DataSourceDocument(msgspec.Struct, rename="camel", frozen=True, gc=False):
+class DataSourceDocument(msgspec.Struct, rename="camel", frozen=True):
     scale: tuple[_Length, _Length, _Length] | VoxelSizeDocument
     data_layers: Annotated[list[LayerDocument], msgspec.Meta(min_length=1, max_length=1000)]
     id: DataSourceIdDocument = DataSourceIdDocument()
