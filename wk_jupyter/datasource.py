@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -252,7 +253,7 @@ def _data_source(
         "scale", lambda: VoxelSize(scale) if isinstance(scale, tuple) else VoxelSize(scale.factor, scale.unit)
     )
     layers = tuple(
-        build(f"dataLayers[{i}]", lambda layer=layer, i=i: _layer(layer, raw["dataLayers"][i]))
+        build(f"dataLayers[{i}]", partial(_layer, layer, raw["dataLayers"][i]))
         for i, layer in enumerate(document.data_layers)
     )
     names = [layer.name for layer in layers]

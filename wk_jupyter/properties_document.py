@@ -138,6 +138,8 @@ def decode_document(raw: bytes, *, origin: str) -> DataSourceDocument:
 def _named(error: msgspec.ValidationError, origin: str) -> InvalidDataSource:
     message, _, where = str(error).partition(" - at `$")
     field = where.rstrip("`").lstrip(".")
+    if "matching regex" in message:
+        message = "a layer's name must not begin with a dot nor hold slashes or control characters"
     place = f" (field {field})" if field else ""
     return InvalidDataSource(
         f"{origin}: {message[:1].lower()}{message[1:]}{place}.",
