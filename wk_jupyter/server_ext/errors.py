@@ -1,0 +1,77 @@
+"""From an exception to a reply: one table, one JSON shape."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+from tornado.web import HTTPError
+
+from wk_jupyter import errors
+from wk_jupyter.api.models import Message, Messages
+
+STATUS: Final[dict[type[errors.WkError], HTTPStatus]] = {
+    errors.WkError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.InvalidInput: HTTPStatus.BAD_REQUEST,
+    errors.TooLarge: HTTPStatus.BAD_REQUEST,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    # Never 401: it would make browsers and the Jupyter pages ask for a login.
+    errors.Unauthorized: HTTPStatus.FORBIDDEN,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    # Not in the 500s: tensorstore and others would ask again and again for what stays broken.
+    errors.InvalidDataSource: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.CorruptData: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.UnsupportedFormat: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.Unreachable: HTTPStatus.BAD_GATEWAY,
+}
+
+UNEXPECTED: Final = Message(
+    error="The server failed to answer this request.",
+    hint="The server's log has the details; please report them.",
+    code="internal_error",
+)
+
+_HTTP_MESSAGES: Final = {
+    HTTPStatus.FORBIDDEN: Message(
+        error="This request is not allowed.",
+        hint="Sign in, or send the server's token in the header X-Auth-Token.",
+        code="forbidden",
+    ),
+    HTTPStatus.NOT_FOUND: Message(
+        error="There is nothing at this address.",
+        hint="api/openapi.json lists all addresses.",
+        code="not_found",
+    ),
+    HTTPStatus.METHOD_NOT_ALLOWED: Message(
+        error="This address does not take this method.",
+        hint="The header Allow and api/openapi.json name the methods.",
+        code="method_not_allowed",
+    ),
+}
+
+
+def status_of(error: BaseException) -> HTTPStatus:
+    """The HTTP status of an exception; the nearest class in the table counts."""
+    if isinstance(error, HTTPError):
+        return HTTPStatus(error.status_code)
+    for cls in type(error).__mro__:
+        if cls in STATUS:
+            return STATUS[cls]
+    return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def body_of(error: BaseException | None, status: int) -> bytes:
+    """The JSON body of an error reply. Nothing of an unexpected exception is told to the client."""
+    return msgspec.json.encode(Messages(messages=[_message(error, status)]))
+
+
+def _message(error: BaseException | None, status: int) -> Message:
+    if isinstance(error, errors.WkError):
+        return Message(error=error.message, hint=error.hint, code=error.code)
+    if status in _HTTP_MESSAGES:
+        return _HTTP_MESSAGES[HTTPStatus(status)]
+    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return Message(error=HTTPStatus(status).description or HTTPStatus(status).phrase, code="bad_request")
+    return UNEXPECTED

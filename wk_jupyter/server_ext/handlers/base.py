@@ -1,0 +1,205 @@
+"""The base of all handlers: who asks, what she may, and how errors are told."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import msgspec
+from jupyter_server.base.handlers import JupyterHandler
+from tornado.iostream import StreamClosedError
+from tornado.web import HTTPError
+
+from wk_jupyter.api.versions import CURRENT_API_VERSION, DATA_VERSION
+from wk_jupyter.errors import Forbidden, InvalidInput, WkError
+from wk_jupyter.server_ext import auth
+from wk_jupyter.server_ext.errors import body_of, status_of
+from wk_jupyter.server_ext.operations import Access
+from wk_jupyter.server_ext.ranges import Unsatisfiable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from wk_jupyter.server_ext.operations import Operation
+    from wk_jupyter.server_ext.services import Services
+    from wk_jupyter.store import DatasetRecord, Store
+    from wk_jupyter.store.access import Principal
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_METHODS = ("get", "head", "post", "put", "patch", "delete", "options")
+_READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_OWN_HEADERS = "MISSING-BUCKETS, X-Total-Count, Content-Range, Accept-Ranges"
+
+
+class WkHandler(JupyterHandler):
+    """Subclasses write ``get``, ``post``, …; by then access is checked."""
+
+    identity: auth.Identity
+    version: int
+    frequent: ClassVar[bool] = False
+    """Of the routes that are called thousands of times: success and absence are not logged."""
+
+    def __init_subclass__(cls) -> None:
+        """Tell Jupyter that these methods check access themselves (see ``prepare``)."""
+        super().__init_subclass__()
+        for name in _METHODS:
+            if name in cls.__dict__:
+                setattr(cls.__dict__[name], "__allow_unauthenticated", True)
+
+    def initialize(self, operations: Mapping[str, Operation], services: Services) -> None:
+        self.operations = operations
+        self.services = services
+
+    # --- before the method ------------------------------------------------------------------
+
+    async def prepare(self) -> None:  # type: ignore[override]
+        """Refuse what may not be done. Unlike Jupyter's own, never redirect to a login page."""
+        if not self.check_host():
+            raise HTTPError(403)
+        version = self.path_kwargs.pop("version", None)
+        self.version = int(version) if version else CURRENT_API_VERSION
+        method = self.request.method or ""
+        if method == "OPTIONS":
+            return
+        operation = self.operations.get("GET" if method == "HEAD" else method)
+        if operation is None:
+            raise HTTPError(405)
+        self.identity = await auth.identify(self)
+        self.set_cors_headers()
+        if self.identity.is_owner and not self.identity.by_token:
+            self._check_that_our_own_page_asks(method)
+        if operation.access is Access.SIGNED_IN and not self.identity.is_owner:
+            raise Forbidden(
+                "This needs the owner of the server.",
+                hint="Sign in to Jupyter, or send the server's token in the header X-Auth-Token.",
+            )
+
+    def _check_that_our_own_page_asks(self, method: str) -> None:
+        """A browser sends cookies along with whatever any page asks it to send."""
+        if not self.check_origin():
+            raise Forbidden(
+                "This request comes from a page of another site.", hint="See ServerApp.allow_origin."
+            )
+        if method not in _READING_METHODS:
+            self.check_xsrf_cookie()
+
+    @property
+    def principal(self) -> Principal:
+        """On whose behalf the store is asked."""
+        from wk_jupyter.store.access import Principal  # noqa: PLC0415 - loaded with the store, after the start
+
+        return Principal.owner if self.identity.is_owner else Principal.anonymous
+
+    def set_cors_headers(self) -> None:
+        """Only what ``ServerApp.allow_origin`` allows, not Jupyter's exception for tokens."""
+        if self.allow_origin or self.allow_origin_pat:
+            super().set_cors_headers()
+            self.set_header("Access-Control-Expose-Headers", _OWN_HEADERS)
+
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
+        self.set_header("Content-Type", "application/json")
+
+    @property
+    def content_security_policy(self) -> str:
+        return "default-src 'none'; frame-ancestors 'self'"
+
+    def compute_etag(self) -> None:
+        """Hashing each body costs more than sending it."""
+        return
+
+    # --- for the methods --------------------------------------------------------------------
+
+    async def store(self) -> Store:
+        return await self.services.store()
+
+    async def dataset(self, ref: str) -> DatasetRecord:
+        """The dataset of an id or ``name-id``; raises DatasetNotFound where the principal may not see it."""
+        store = await self.services.store()
+        return await self.services.run(store.dataset, self.principal, ref)
+
+    def query(self, model: type[T]) -> T:
+        """The query as a model; raises InvalidInput naming the parameter. Others are ignored."""
+        names = {field.encode_name for field in msgspec.structs.fields(model)}
+        raw = {name: self.get_query_argument(name) for name in self.request.query_arguments if name in names}
+        try:
+            return msgspec.convert(raw, model, strict=False)
+        except msgspec.ValidationError as error:
+            raise InvalidInput(
+                f"A query parameter is wrong: {error}.".replace(" - at `$.", " at `")
+            ) from error
+
+    def body(self, model: type[Any]) -> Any:
+        """The JSON body as a model; raises InvalidInput naming the field."""
+        try:
+            return msgspec.json.decode(self.request.body, type=model)
+        except msgspec.DecodeError as error:  # ValidationError is one
+            raise InvalidInput(f"The body of the request is wrong: {error}.") from error
+
+    def base(self) -> str:
+        """The absolute address of the extension without a slash at its end, as this client reaches it."""
+        return f"{self.request.protocol}://{self.request.host}{self.base_url}wk"
+
+    def data_base(self) -> str:
+        return f"{self.base()}/data/v{DATA_VERSION}"
+
+    def send(self, value: Any) -> None:
+        """Finish with a model or plain data as JSON."""
+        self.finish(msgspec.json.encode(value))
+
+    async def head(self, **variables: str) -> None:
+        """Answer as ``get`` does; tornado leaves out the body."""
+        await self.get(**variables)
+
+    async def options(self, **_: str) -> None:
+        """Answer a browser that asks before it sends a request of another site."""
+        self.set_cors_headers()
+        self.set_header("Access-Control-Allow-Methods", ", ".join(sorted(self.operations)))
+        self.set_header(
+            "Access-Control-Allow-Headers", "content-type, authorization, x-auth-token, x-xsrftoken, range"
+        )
+        self.set_status(204)
+        self.finish()
+
+    # --- errors and the log -----------------------------------------------------------------
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        error = kwargs["exc_info"][1] if "exc_info" in kwargs else HTTPError(status_code)
+        status = status_of(error)
+        self.set_status(status)
+        self.set_cors_headers()
+        if status == 405:
+            self.set_header("Allow", ", ".join(sorted(self.operations)))
+        if isinstance(error, Unsatisfiable):
+            self.set_header("Content-Range", f"bytes */{error.size}")
+        self.finish(body_of(error, status))
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Without the query of the address, which may hold a token."""
+        what = f"{self.request.method} {self.request.path}"
+        if isinstance(value, WkError | HTTPError):
+            self.log.debug("%s: %s", what, value)
+        elif isinstance(value, StreamClosedError):
+            self.log.debug("%s: the client went away", what)
+        else:
+            self.log.error("%s failed", what, exc_info=(typ, value, tb))  # type: ignore[arg-type]
+
+    def _log(self) -> None:
+        if (
+            self.frequent
+            and self.get_status() in {200, 206, 404}
+            and not self.log.isEnabledFor(logging.DEBUG)
+        ):
+            return
+        super()._log()
+
+
+for _method in (WkHandler.head, WkHandler.options):
+    setattr(_method, "__allow_unauthenticated", True)

@@ -1,0 +1,23 @@
+"""Many bricks in one reply: what our viewer and our client read."""
+
+from __future__ import annotations
+
+from wk_jupyter.errors import TooLarge
+from wk_jupyter.server_ext.handlers.layers import LayerHandler
+from wk_jupyter.store.bricks import BrickRequest
+
+
+class BricksHandler(LayerHandler):
+    frequent = True
+
+    async def post(self, dataset: str, layer: str) -> None:
+        request: BrickRequest = self.body(BrickRequest)
+        limit = self.services.limits.bricks_per_request
+        if len(request.bricks) > limit:
+            raise TooLarge(
+                f"{len(request.bricks)} bricks are too many.", hint=f"Ask for at most {limit} at once."
+            )
+        reader = await self.layer(dataset, layer)
+        reply = await reader.bricks(request)
+        self.set_header("Content-Type", "application/octet-stream")
+        self.finish(reply)

@@ -1,0 +1,183 @@
+"""The list of datasets, one dataset, and looking at the disk again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from wk_jupyter.api.documents import dataset_document
+from wk_jupyter.api.models import (
+    Dataset,
+    DatasetCompact,
+    DatasetIdentity,
+    DatasetListQuery,
+    Folder,
+    FolderWithParent,
+    ScanSummary,
+)
+from wk_jupyter.api.versions import encode_big_integers, lists_are_compact
+from wk_jupyter.errors import InvalidInput
+from wk_jupyter.server_ext.handlers.layers import LayerHandler
+from wk_jupyter.server_ext.handlers.server import data_store
+
+if TYPE_CHECKING:
+    from wk_jupyter.datasource import LayerSource, MagSource
+    from wk_jupyter.store import DatasetRecord, Store
+
+_LARGEST_PAGE = 10_000
+
+
+class DatasetHandler(LayerHandler):
+    """Turns records into the API's JSON."""
+
+    def full(self, store: Store, record: DatasetRecord) -> Any:
+        """All that is known of a dataset. Absolute paths are told to the server's owner alone."""
+        dataset = Dataset(
+            id=record.id,
+            name=record.name,
+            data_source=self._data_source_document(store, record),
+            data_store=data_store(self),
+            owning_organization=record.organization,
+            allowed_teams=[],
+            allowed_teams_cumulative=[],
+            is_active=record.is_active,
+            is_public=record.is_public,
+            description=record.description,
+            directory_name=record.directory_name,
+            created=record.created,
+            is_editable=self.identity.is_owner,
+            last_used_by_user=record.created,
+            logo_url="",
+            sorting_key=record.created,
+            metadata=record.metadata,
+            is_unreported=not record.is_active,
+            tags=list(record.tags),
+            folder_id=record.folder_id,
+            used_storage_bytes=record.used_storage_bytes,
+            is_virtual=False,
+            status_reason=record.status_reason,
+            warnings=list(record.warnings),
+        )
+        return encode_big_integers(msgspec.to_builtins(dataset), self.version)
+
+    def _data_source_document(self, store: Store, record: DatasetRecord) -> dict[str, Any]:
+        identity = {"name": record.directory_name, "team": record.organization}
+        if not record.is_active:
+            return {"id": identity, "status": record.status}
+        folder = store.folder(record)
+
+        def mag_path(layer: LayerSource, mag: MagSource) -> str | None:
+            if not self.identity.is_owner:
+                return f"./{layer.name}/{mag.mag.name}"
+            return str(store.mag_folder(record, layer.name, mag.mag))
+
+        def attachment_path(path: str) -> str:
+            return str(folder / path) if self.identity.is_owner else path
+
+        return dataset_document(
+            store.data_source(record), identity=identity, mag_path=mag_path, attachment_path=attachment_path
+        )
+
+
+class DatasetListHandler(DatasetHandler):
+    async def get(self) -> None:
+        query = self.query(DatasetListQuery)
+        if query.limit is not None and not 0 <= query.limit <= _LARGEST_PAGE:
+            raise InvalidInput(f"limit: {query.limit} is not from 0 to {_LARGEST_PAGE}.")
+        if query.page_number < 0:
+            raise InvalidInput("pageNumber: pages count from 0.")
+        store = await self.store()
+        page = await self.services.run(store.list_datasets, self.principal, query)
+        if query.include_total_count:
+            self.set_header("X-Total-Count", str(page.total))
+        if query.compact or lists_are_compact(self.version):
+            self.send([self._compact(record) for record in page.records])
+        else:
+            self.send(await self.services.run(lambda: [self.full(store, record) for record in page.records]))
+
+    def _compact(self, record: DatasetRecord) -> DatasetCompact:
+        return DatasetCompact(
+            id=record.id,
+            name=record.name,
+            owning_organization=record.organization,
+            folder_id=record.folder_id,
+            is_active=record.is_active,
+            directory_name=record.directory_name,
+            created=record.created,
+            is_editable=self.identity.is_owner,
+            last_used_by_user=record.created,
+            status=record.status,
+            tags=list(record.tags),
+            is_unreported=not record.is_active,
+            color_layer_names=list(record.color_layer_names),
+            segmentation_layer_names=list(record.segmentation_layer_names),
+        )
+
+
+class DatasetDetailHandler(DatasetHandler):
+    async def get(self, dataset: str) -> None:
+        record = await self.dataset(dataset)
+        store = await self.store()
+        self.send(await self.services.run(self.full, store, record))
+
+
+class DisambiguateHandler(LayerHandler):
+    """From the old address of a dataset, organization and folder name, to its id."""
+
+    async def get(self, organization: str, directory: str) -> None:
+        store = await self.store()
+        record = await self.services.run(store.dataset_in_folder, self.principal, organization, directory)
+        self.send(
+            DatasetIdentity(
+                id=record.id,
+                name=record.name,
+                organization=record.organization,
+                directory_name=record.directory_name,
+            )
+        )
+
+
+class ViewConfigurationHandler(LayerHandler):
+    """How to show a dataset. The body of a POST names volume annotations, of which there are none."""
+
+    async def get(self, dataset: str) -> None:
+        await self._send(dataset)
+
+    async def post(self, dataset: str) -> None:
+        self.body(list[str])
+        await self._send(dataset)
+
+    async def _send(self, dataset: str) -> None:
+        record = await self.dataset(dataset)
+        store = await self.store()
+        self.send(await self.services.run(store.view_configuration, record))
+
+
+class RefreshHandler(LayerHandler):
+    """Compare the data directory with the catalog, now."""
+
+    async def post(self, **_: str) -> None:
+        report = await self.services.scan()
+        self.send(ScanSummary(datasets=report.datasets, unusable=report.unusable, seconds=report.seconds))
+
+
+class FolderTreeHandler(LayerHandler):
+    async def get(self) -> None:
+        store = await self.store()
+        self.send([FolderWithParent(id=store.root_folder.id, name=store.root_folder.name)])
+
+
+class RootFolderHandler(LayerHandler):
+    async def get(self) -> None:
+        store = await self.store()
+        self.send(
+            Folder(
+                id=store.root_folder.id,
+                name=store.root_folder.name,
+                allowed_teams=[],
+                allowed_teams_cumulative=[],
+                is_editable=True,
+                metadata=[],
+            )
+        )

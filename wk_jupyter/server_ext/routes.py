@@ -1,0 +1,204 @@
+"""All routes: tornado's handlers, the OpenAPI description and the tests of permission are made from this."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from wk_jupyter.api import models
+from wk_jupyter.server_ext.handlers import bricks, datasets, pictures, proxy, server, voxels, zarr
+from wk_jupyter.server_ext.operations import Access, Operation
+
+if TYPE_CHECKING:
+    from wk_jupyter.server_ext.handlers.base import WkHandler
+    from wk_jupyter.server_ext.services import Services
+
+OPEN, VISIBLE, SIGNED_IN = Access.OPEN, Access.VISIBLE, Access.SIGNED_IN
+JSON: Final = "application/json"
+BYTES: Final = "application/octet-stream"
+HTML: Final = "text/html"
+LAYER: Final = "datasets/{dataset}/layers/{layer}"
+
+_SERVER: Final = (
+    Operation(
+        "GET", "api", "buildinfo", server.BuildInfoHandler, OPEN, "Versions of the API", models.BuildInfo
+    ),
+    Operation("GET", "api", "health", server.HealthHandler, OPEN, "Whether the server works", models.Health),
+    Operation("GET", "api", "user", server.UserHandler, SIGNED_IN, "Who is asking", models.User),
+    Operation(
+        "GET", "api", "datastores", server.DataStoresHandler, OPEN, "Where voxels are", list[models.DataStore]
+    ),
+    Operation("GET", "api", "openapi.json", server.OpenApiHandler, OPEN, "This description", JSON),
+)
+
+_DATASETS: Final = (
+    Operation(
+        "GET", "api", "datasets", datasets.DatasetListHandler, VISIBLE, "Datasets that one may see, by name",
+        list[models.DatasetCompact], query=models.DatasetListQuery,
+    ),
+    Operation(
+        "POST", "api", "datasets/refresh", datasets.RefreshHandler, SIGNED_IN,
+        "Look for datasets on the disk", models.ScanSummary,
+    ),
+    Operation(
+        "GET", "api", "datasets/disambiguate/{organization}/{directory}/toId", datasets.DisambiguateHandler,
+        VISIBLE, "The id of a dataset's folder", models.DatasetIdentity,
+    ),
+    Operation(
+        "GET", "api", "datasets/{dataset}", datasets.DatasetDetailHandler, VISIBLE, "One dataset",
+        models.Dataset,
+    ),
+    Operation(
+        "GET", "api", "datasetConfigurations/{dataset}", datasets.ViewConfigurationHandler, VISIBLE,
+        "How to show a dataset", JSON,
+    ),
+    Operation(
+        "POST", "api", "datasetConfigurations/{dataset}", datasets.ViewConfigurationHandler, VISIBLE,
+        "How to show a dataset with annotations", JSON, body=list[str],
+    ),
+    Operation(
+        "GET", "api", "folders/root", datasets.RootFolderHandler, SIGNED_IN, "The root folder",
+        models.Folder,
+    ),
+    Operation(
+        "GET", "api", "folders/tree", datasets.FolderTreeHandler, SIGNED_IN, "All folders",
+        list[models.FolderWithParent],
+    ),
+    Operation(
+        "POST", "data", "triggers/checkInboxBlocking", datasets.RefreshHandler, SIGNED_IN,
+        "Look for datasets on the disk", models.ScanSummary,
+    ),
+    Operation(
+        "POST", "data", "triggers/reload/{organization}/{dataset}", datasets.RefreshHandler, SIGNED_IN,
+        "Look at a dataset on the disk", models.ScanSummary,
+    ),
+)  # fmt: skip
+
+_VOXELS: Final = (
+    Operation(
+        "GET", "data", f"{LAYER}/data", voxels.BucketsHandler, VISIBLE, "The voxels of a box", BYTES,
+        query=models.CutoutQuery,
+    ),
+    Operation(
+        "POST", "data", f"{LAYER}/data", voxels.BucketsHandler, VISIBLE,
+        "The voxels of cubes; the header MISSING-BUCKETS lists those that are not stored", BYTES,
+        body=list[models.Cuboid],
+    ),
+    Operation(
+        "POST", "data", f"{LAYER}/readData", voxels.ReadDataHandler, VISIBLE, "The voxels of a box", BYTES,
+        body=models.RawCuboid,
+    ),
+    Operation(
+        "POST", "data", f"{LAYER}/bricks", bricks.BricksHandler, VISIBLE,
+        "Many bricks of 32³ voxels in one frame, stored blocks as they lie", BYTES, body=bricks.BrickRequest,
+    ),
+    Operation(
+        "GET", "data", f"{LAYER}/histogram", pictures.HistogramHandler, VISIBLE,
+        "How often which intensity occurs, by channel", list[models.Histogram],
+    ),
+    Operation(
+        "GET", "data", f"{LAYER}/findData", pictures.FindDataHandler, VISIBLE,
+        "A position where a voxel is not 0", models.FoundData,
+    ),
+    *(
+        Operation(
+            "GET", "data", f"{place}/thumbnail{suffix}", handler, VISIBLE, "A picture of the x, y plane",
+            "image/png" if suffix == ".png" else "image/jpeg", query=models.PictureQuery,
+        )
+        for place, handler in (
+            (LAYER, pictures.LayerThumbnailHandler),
+            ("datasets/{dataset}", pictures.DatasetThumbnailHandler),
+        )
+        for suffix in ("", ".jpg", ".png")
+    ),
+)  # fmt: skip
+
+_PROXY: Final = (
+    Operation(
+        "GET", "data", "datasets/{dataset}/proxy/datasource-properties.json", proxy.ProxyPropertiesHandler,
+        VISIBLE, "What the proxied files are", JSON,
+    ),
+    Operation(
+        "GET", "data", "datasets/{dataset}/proxy/layers/{layer}/mags/{mag}/{rest*}", proxy.ProxyMagHandler,
+        VISIBLE, "A stored file of a mag, or its Range", BYTES,
+    ),
+    Operation(
+        "GET", "data", "datasets/{dataset}/proxy/layers/{layer}/attachments/{kind}/{rest*}",
+        proxy.ProxyAttachmentHandler, VISIBLE, "A stored file of an attachment, or its Range", BYTES,
+    ),
+)  # fmt: skip
+
+
+def _zarr_row(path: str, handler: type[WkHandler], summary: str, response: str) -> Operation:
+    return Operation("GET", "data", path, handler, VISIBLE, summary, response)
+
+
+_ZARR2: Final = (
+    _zarr_row("zarr/{dataset}", zarr.Zarr2RootHandler, "Links to the layers", HTML),
+    _zarr_row("zarr/{dataset}/.zgroup", zarr.Zarr2GroupHandler, "Zarr v2 group of a dataset", JSON),
+    _zarr_row(
+        "zarr/{dataset}/datasource-properties.json",
+        zarr.Zarr2PropertiesHandler,
+        "What the Zarr v2 arrays are",
+        JSON,
+    ),
+    _zarr_row("zarr/{dataset}/{layer}", zarr.Zarr2LayerHandler, "Links to the mags", HTML),
+    _zarr_row("zarr/{dataset}/{layer}/.zgroup", zarr.Zarr2GroupHandler, "Zarr v2 group of a layer", JSON),
+    _zarr_row(
+        "zarr/{dataset}/{layer}/.zattrs", zarr.Zarr2LayerAttributesHandler, "OME-NGFF 0.4 of a layer", JSON
+    ),
+    _zarr_row("zarr/{dataset}/{layer}/{mag}", zarr.Zarr2MagHandler, "Links to the array", HTML),
+    _zarr_row("zarr/{dataset}/{layer}/{mag}/.zarray", zarr.Zarr2ArrayHandler, "Zarr v2 array of a mag", JSON),
+    _zarr_row("zarr/{dataset}/{layer}/{mag}/{chunk}", zarr.Zarr2ChunkHandler, "A chunk, c.x.y.z", BYTES),
+)
+
+_ZARR3: Final = tuple(
+    row
+    for root in ("zarr3", "zarr3_experimental")
+    for row in (
+        _zarr_row(f"{root}/{{dataset}}", zarr.Zarr3RootHandler, "Links to the layers", HTML),
+        _zarr_row(
+            f"{root}/{{dataset}}/zarr.json", zarr.Zarr3GroupHandler, "Zarr v3 group of a dataset", JSON
+        ),
+        _zarr_row(
+            f"{root}/{{dataset}}/datasource-properties.json",
+            zarr.Zarr3PropertiesHandler,
+            "What the Zarr v3 arrays are",
+            JSON,
+        ),
+        _zarr_row(f"{root}/{{dataset}}/{{layer}}", zarr.Zarr3LayerHandler, "Links to the mags", HTML),
+        _zarr_row(
+            f"{root}/{{dataset}}/{{layer}}/zarr.json",
+            zarr.Zarr3LayerGroupHandler,
+            "OME-NGFF 0.5 of a layer",
+            JSON,
+        ),
+        _zarr_row(f"{root}/{{dataset}}/{{layer}}/{{mag}}", zarr.Zarr3MagHandler, "Links to the array", HTML),
+        _zarr_row(
+            f"{root}/{{dataset}}/{{layer}}/{{mag}}/zarr.json",
+            zarr.Zarr3ArrayHandler,
+            "Zarr v3 array of a mag",
+            JSON,
+        ),
+        _zarr_row(
+            f"{root}/{{dataset}}/{{layer}}/{{mag}}/{{chunk*}}",
+            zarr.Zarr3ChunkHandler,
+            "A chunk, c/c/x/y/z",
+            BYTES,
+        ),
+    )
+)
+
+OPERATIONS: Final = (*_SERVER, *_DATASETS, *_VOXELS, *_PROXY, *_ZARR2, *_ZARR3)
+"""In the order in which addresses are compared: the first that fits answers."""
+
+
+def tornado_routes(services: Services) -> list[tuple[str, type[WkHandler], dict[str, Any]]]:
+    """One entry an address, relative to the base URL; whatever else is below ``wk/`` comes last."""
+    addresses: dict[str, dict[str, Operation]] = {}
+    for operation in OPERATIONS:
+        addresses.setdefault(operation.pattern, {})[operation.method] = operation
+    routes: list[tuple[str, type[WkHandler], dict[str, Any]]] = [
+        (pattern, next(iter(operations.values())).handler, {"operations": operations, "services": services})
+        for pattern, operations in addresses.items()
+    ]
+    return [*routes, (r"wk(?:/.*)?", server.NowhereHandler, {"operations": {}, "services": services})]

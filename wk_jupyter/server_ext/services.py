@@ -1,0 +1,87 @@
+"""What all handlers share: the store, the threads that may block, and the limits."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from logging import Logger
+
+    from wk_jupyter.store import ScanReport, Store, StoreConfig
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Sizes are in bytes of voxels."""
+
+    cutout_bytes: int
+    bricks_per_request: int
+    concurrent_decodes: int
+
+
+class Services:
+    """Built once per server. The store is opened by the first who needs it, on a thread of its own:
+    its libraries take long to load, and neither the server's start nor its loop shall wait for them.
+    """
+
+    def __init__(self, configure: Callable[[], StoreConfig], *, limits: Limits, log: Logger) -> None:
+        self.limits = limits
+        self.log = log
+        self.threads = ThreadPoolExecutor(limits.concurrent_decodes + 2, thread_name_prefix="wk_jupyter")
+        self.decode_slots = asyncio.Semaphore(limits.concurrent_decodes)
+        self.scanning = False
+        self._configure = configure
+        self._opened: Store | None = None
+        self._opening: asyncio.Future[Store] | None = None
+
+    async def store(self) -> Store:
+        """The store, opened when this is first asked."""
+        if self._opened is None:
+            if self._opening is None or (self._opening.done() and self._opening.exception()):
+                self._opening = asyncio.ensure_future(self.run(self._open))
+            self._opened = await asyncio.shield(self._opening)
+        return self._opened
+
+    def _open(self) -> Store:
+        from wk_jupyter.store import Store  # noqa: PLC0415 - loads SQLAlchemy
+
+        return Store(self._configure())
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call what may block on a thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.threads, lambda: function(*args, **kwargs))
+
+    async def scan(self) -> ScanReport:
+        """Compare the data directory with the catalog."""
+        store = await self.store()
+        self.scanning = True
+        try:
+            return await self.run(store.scan)
+        finally:
+            self.scanning = False
+
+    async def keep_scanning(self, interval_seconds: float) -> None:
+        """Scan now and, where the interval is not 0, again and again. A failure is logged, not fatal."""
+        while True:
+            try:
+                report = await self.scan()
+                self.log.info("wk_jupyter: scanned the data directory: %s", report)
+            except Exception:
+                self.log.exception("wk_jupyter: the scan of the data directory failed")
+            if interval_seconds <= 0:
+                return
+            await asyncio.sleep(interval_seconds)
+
+    def close(self) -> None:
+        """Let go of files and threads."""
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        if self._opened is not None:
+            self._opened.close()
