@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum, IntEnum
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_checkable
+
+from wk_jupyter.api.frames import Encoding
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,15 +61,6 @@ class Volume(Protocol):
     def close(self) -> None: ...
 
 
-class Encoding(IntEnum):
-    """How the bytes of a block are packed. The numbers are part of the brick frame."""
-
-    RAW = 0
-    LZ4 = 1  # LZ4 block format without a size in front
-    ZSTD = 2
-    GZIP = 3
-
-
 @dataclass(frozen=True)
 class BlockLayout:
     """The grid of stored blocks, which starts at voxel 0 of the mag.
@@ -98,7 +91,7 @@ class BlockError:
     error: CorruptData
 
 
-Block: TypeAlias = bytes | Absent | BlockError
+Block: TypeAlias = bytes | bytearray | Absent | BlockError
 
 
 @runtime_checkable
