@@ -89,16 +89,17 @@ def _write(folder: Path, name: str, size: Vec3Int, seed: int, data_format: Forma
     microscope = Microscope(tissue, VOXEL_NM, seed)
     color, segmentation = (_LayerWriter(folder, layer) for layer in source.layers)
 
-    def write_tile(corner: Vec3Int) -> None:
+    def write_tile(corner: Vec3Int) -> int:
         grey, cells = microscope.image(corner, (size - corner).pairmin(TILE))
         color.write(corner, grey)
         segmentation.write(corner, cells)
+        return int(cells.max())
 
     with ThreadPoolExecutor(_WORKERS) as pool:
-        list(pool.map(write_tile, _tiles(size)))
+        largest = max(pool.map(write_tile, _tiles(size)))
     if data_format == "zarr3":
         writers.write_zarr3_groups(folder, source)
-    write_properties(folder, describe(name, size, data_format, segmentation.largest))
+    write_properties(folder, describe(name, size, data_format, largest))
 
 
 def _tiles(size: Vec3Int) -> list[Vec3Int]:
@@ -110,7 +111,6 @@ class _LayerWriter:
     """Writes tiles of one layer into all its mags."""
 
     def __init__(self, folder: Path, layer: LayerSource) -> None:
-        self.largest = 0
         self._coarser = pyramid.mode if layer.category == "segmentation" else pyramid.mean
         self._mags = [
             (source.mag.as_vec(), writers.open_mag(folder, layer, source, TILE // source.mag.as_vec()))
@@ -120,7 +120,6 @@ class _LayerWriter:
     def write(self, corner: Vec3Int, voxels: NDArray[Any]) -> None:
         """Write a tile at ``corner`` (both in mag-1 voxels) and what it looks like from farther away."""
         reached = Vec3Int(1, 1, 1)
-        self.largest = max(self.largest, int(voxels.max()))
         for mag, writer in self._mags:
             if mag != reached:
                 voxels = self._coarser(voxels, mag // reached)
