@@ -181,9 +181,7 @@ class WkwVolume:
     def _decode(self, data: memoryview, label: str) -> NDArray[Any]:
         header, side = self.header, self.header.block_len
         raw = decode_block(data, self._grid.layout.encoding, header.block_bytes, label)
-        return np.frombuffer(raw, header.dtype.newbyteorder("<")).reshape(
-            side, side, side, header.num_channels
-        )
+        return np.frombuffer(raw, header.dtype.newbyteorder("<")).reshape(side, side, -1)
 
     def _read_run(self, descriptor: int, table: BlockTable, run: _Run, path: Path) -> list[memoryview]:
         starts, lengths = table.offsets[run.numbers], table.lengths[run.numbers]
