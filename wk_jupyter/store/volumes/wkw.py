@@ -35,7 +35,9 @@ from wk_jupyter.store.volumes.wkw_format import (
 )
 
 _WHOLE_SPACE: Final = BoundingBox((0, 0, 0), (2**31, 2**31, 2**31))
-_RUN_BYTES: Final = 2**22  # neighbours in a file are read together up to this size
+_RUN_BYTES: Final = (
+    2**18
+)  # neighbours in a file are read together up to this size, which a core's cache holds
 _POOL: Final = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1), thread_name_prefix="wkw")
 
 
