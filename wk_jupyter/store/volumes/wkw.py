@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wk_jupyter.api.frames import Encoding
+from wk_jupyter.datasource import LayerSource, MagSource
 from wk_jupyter.errors import CorruptData
 from wk_jupyter.geometry import BoundingBox, Vec3Int
 from wk_jupyter.store.volumes.base import FIRST_POSITION, BlockIndex, BlockLayout, Position, VolumeInfo
@@ -212,3 +213,8 @@ def _runs(numbers: NDArray[np.int64], table: BlockTable) -> Iterator[_Run]:
     breaks = np.flatnonzero((np.diff(ordered) != 1) | (np.diff(filled) != 0)) + 1
     for part in np.split(np.arange(len(ordered)), breaks):
         yield _Run(ordered[part], order[part])
+
+
+def open_wkw(path: Path, layer: LayerSource, mag: MagSource) -> WkwVolume:  # noqa: ARG001 the header tells all
+    """Open one WKW mag. Raises CorruptData, naming the file."""
+    return WkwVolume(path)

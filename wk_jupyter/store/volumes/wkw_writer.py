@@ -47,7 +47,7 @@ class WkwWriter:
             _write_whole(folder / HEADER_FILE, [header.encode(data_offset=0)])
 
     def write(self, topleft: Vec3Like, voxels: NDArray[Any]) -> None:
-        """Write ``voxels`` (c, x, y, z) or (x, y, z) with their first voxel at ``topleft``, in voxels of this mag."""
+        """Write ``voxels`` (c, x, y, z) or (x, y, z); their first voxel comes to ``topleft``, in voxels of this mag."""
         if voxels.ndim == 3:
             voxels = voxels[None]
         if (
@@ -55,10 +55,8 @@ class WkwWriter:
             or voxels.shape[0] != self.header.num_channels
             or voxels.dtype != self.header.dtype
         ):
-            raise InvalidInput(
-                f"{self.folder} takes {self.header.num_channels} channels of {self.header.dtype} as (c, x, y, z), "
-                f"not {voxels.dtype} of shape {voxels.shape}."
-            )
+            wanted = f"{self.header.num_channels} channels of {self.header.dtype} as (c, x, y, z)"
+            raise InvalidInput(f"{self.folder} takes {wanted}, not {voxels.dtype} of shape {voxels.shape}.")
         box = BoundingBox(topleft, Vec3Int.of(voxels.shape[1:]))
         if min(box.topleft) < 0:
             raise InvalidInput(f"WKW has no negative coordinates: {tuple(box.topleft)}.")
