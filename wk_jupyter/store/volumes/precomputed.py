@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +20,6 @@ from wk_jupyter.datasource import LayerSource, MagSource
 from wk_jupyter.errors import CorruptData, UnsupportedFormat
 from wk_jupyter.geometry import BoundingBox, Vec3Int
 from wk_jupyter.store.volumes.base import FIRST_POSITION, Position
-from wk_jupyter.store.volumes.codecs import gunzip
 from wk_jupyter.store.volumes.tensorstore_volume import (
     MAX_CHUNK_BYTES,
     AxisMap,
@@ -108,7 +108,7 @@ class _GzippedVolume(TensorStoreVolume):
     def _chunk(self, name: str) -> bytes | None:
         plain, packed = self._path / name, self._path / f"{name}.gz"
         try:
-            return gunzip(packed.read_bytes(), MAX_CHUNK_BYTES, str(packed))
+            return _gunzip(packed.read_bytes(), packed)
         except FileNotFoundError:
             return plain.read_bytes() if plain.exists() else None
 
@@ -124,3 +124,16 @@ class _GzippedVolume(TensorStoreVolume):
             begin = bounds.topleft + Vec3Int(*place) * chunk
             end = (begin + chunk).pairmin(bounds.bottomright)
             yield "_".join(f"{a}-{b}" for a, b in zip(begin, end, strict=True))
+
+
+def _gunzip(data: bytes, path: Path) -> bytes:
+    stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        decoded = stream.decompress(data, MAX_CHUNK_BYTES)
+    except zlib.error as error:
+        raise CorruptData(f"{path} is damaged: {error}.", path=str(path)) from None
+    if not stream.eof:
+        raise CorruptData(
+            f"{path} is cut short, or unpacks to more than {MAX_CHUNK_BYTES:,} bytes.", path=str(path)
+        )
+    return decoded

@@ -33,7 +33,7 @@ _MAX_INDEX_BYTES: Final = 2**26
 _NEVER_WRITTEN: Final = 2**64 - 1
 
 
-class _Unfit(Exception):  # noqa: N818 not an error: tensorstore will read this array
+class _Unfit(Exception):
     """The stored chunks cannot be passed on."""
 
 
