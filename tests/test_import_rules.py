@@ -24,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "widgets": VALUES | {"api", "client"},
     "store": VALUES | {"api.frames"},
     "server_ext": VALUES | {"api", "store"},
-    "samples": VALUES | {"client", "store.volumes"},
+    "samples": VALUES | {"api", "client", "store.volumes"},
     "cli": VALUES | {"samples", "store", "client"},
     "__init__": VALUES | {"client", "widgets", "samples", "server_ext"},
 }

@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import sys
 import types
-from typing import TYPE_CHECKING, Any
 
 from wk_jupyter.samples.catalog import SAMPLES, Sample, as_html, as_text
-
-if TYPE_CHECKING:
-    from wk_jupyter.samples.download import download
-    from wk_jupyter.samples.generate import generate
+from wk_jupyter.samples.downloader import download
+from wk_jupyter.samples.generator import generate
 
 __all__ = ["SAMPLES", "Sample", "download", "generate"]
 
 
 class _SamplesModule(types.ModuleType):
-    """The module shows its samples where a cell ends with it, and loads its functions when asked."""
+    """A module that shows its samples where a cell ends with it."""
 
     def __repr__(self) -> str:
         return as_text()

@@ -24,7 +24,7 @@ BRICK = 32
 class MagWriter(Protocol):
     """Takes voxels (x, y, z) at ``corner`` (voxels of the mag), in tiles of the size it was made for."""
 
-    def write(self, corner: Vec3Int, voxels: NDArray[Any]) -> None: ...
+    def write(self, corner: Vec3Int, voxels: NDArray[Any], /) -> None: ...
 
 
 class Zarr3MagWriter:
@@ -64,7 +64,24 @@ class Zarr3MagWriter:
 
 def open_mag(folder: Path, layer: LayerSource, mag: MagSource, tile: Vec3Int) -> MagWriter:
     """The writer of one mag of a layer of the dataset in ``folder``, for tiles of ``tile`` of its voxels."""
+    if layer.data_format == "wkw":
+        return _wkw_writer(folder / str(mag.path), layer, tile)
     return Zarr3MagWriter(folder / str(mag.path), layer, mag, tile)
+
+
+def _wkw_writer(folder: Path, layer: LayerSource, tile: Vec3Int) -> MagWriter:
+    """LZ4 blocks of 32³ in cube files, the largest cubes of which a tile holds a whole number."""
+    from wk_jupyter.store.volumes.wkw_format import BlockType, WkwHeader  # noqa: PLC0415
+    from wk_jupyter.store.volumes.wkw_writer import WkwWriter  # noqa: PLC0415
+
+    header = WkwHeader(
+        dtype=layer.dtype,
+        num_channels=1,
+        block_type=BlockType.LZ4,
+        block_len=BRICK,
+        file_len=min(tile) // BRICK,
+    )
+    return WkwWriter(folder, header)
 
 
 def write_zarr3_groups(folder: Path, source: DataSource) -> None:
