@@ -59,7 +59,7 @@ def run(step: Step) -> tuple[bool, str]:
     """Run a step, passing its output on as it comes. Returns whether it passed, and its closing line."""
     print(f"\n── {step.name}: {' '.join(step.command)}", flush=True)
     environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - the commands of this file
         step.command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     closing = "no output"
