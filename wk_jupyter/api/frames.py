@@ -18,12 +18,15 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterable, Sequence
+import threading
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-import numpy as np
+import lz4.block
+import zstandard
 
 from wk_jupyter.errors import CorruptData, WkError
 
@@ -31,7 +34,9 @@ MAGIC: Final = b"WKB1"
 BRICK_SIDE: Final = 32
 MAX_BRICKS: Final = 256
 _HEAD: Final = struct.Struct("<4sI")
-_ENTRY: Final = np.dtype([("status", "u1"), ("encoding", "u1"), ("zero", "<u2"), ("length", "<u4")])
+_ENTRY: Final = struct.Struct("<BBHI")
+_ZSTD_BLOCK: Final = 1 << 17
+_local: Final = threading.local()  # zstandard's decompressors are not thread-safe
 
 
 class Status(IntEnum):
@@ -49,79 +54,167 @@ class Encoding(IntEnum):
     GZIP = 3
 
 
+MISSING_CODE: Final = int(Status.MISSING)
+FAILED_CODE: Final = int(Status.FAILED)
+
+
+def ok_code(encoding: Encoding) -> int:
+    """Return the first four bytes of an entry, as a number, for a brick that is packed so."""
+    return Status.OK | encoding << 8
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One brick of a frame."""
+    """One brick of a decoded frame."""
 
     status: Status
     encoding: Encoding = Encoding.RAW
-    payload: bytes | bytearray = b""
+    payload: bytes | memoryview = b""
+
+    def voxels(self, size: int) -> bytes | None:
+        """Return the ``size`` bytes of raw voxels, None where the brick is missing. Raises CorruptData."""
+        if self.status == Status.FAILED:
+            raise failure_of(self.payload)
+        if self.status == Status.MISSING:
+            return None
+        return decode_payload(self.payload, self.encoding, size, label="a brick of the answer")
 
 
-MISSING_ENTRY: Final = Entry(Status.MISSING)
+def failure_payload(error: WkError) -> bytes:
+    """Return the payload that tells the reader why a brick could not be read."""
+    return json.dumps({"error": error.message, "hint": error.hint}).encode()
 
 
-def failed_entry(error: WkError) -> Entry:
-    """Return the entry that tells the reader why a brick could not be read."""
-    text = json.dumps({"error": error.message, "hint": error.hint})
-    return Entry(Status.FAILED, Encoding.RAW, text.encode())
+def failure_of(payload: bytes | memoryview) -> CorruptData:
+    """Make an error of the payload of a failed brick, whatever that holds."""
+    try:
+        said = json.loads(bytes(payload))
+        return CorruptData(str(said["error"]), hint=str(said.get("hint", "")))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return CorruptData("the server could not read a brick and gave no reason.")
 
 
-def encode_frame(entries: Sequence[Entry]) -> bytes:
-    """Put the entries into one frame."""
-    return b"".join((_table(entries, [len(e.payload) for e in entries]), *(e.payload for e in entries)))
+def encode_frame(codes: Sequence[int], payloads: Sequence[bytes | bytearray]) -> bytes:
+    """Put bricks into one frame; ``codes`` are ``ok_code(…)``, ``MISSING_CODE`` or ``FAILED_CODE``."""
+    # Plain sequences, not objects: this runs for each brick on the server's event loop.
+    return b"".join((_table(codes, [len(payload) for payload in payloads]), *payloads))
 
 
-def encode_zstd_body(entries: Sequence[Entry], brick_bytes: int) -> bytes:
-    """Put entries whose payloads are zstd frames of ``brick_bytes`` into a ``Content-Encoding: zstd`` body."""
-    raw = [Entry(e.status) if e.status == Status.OK else e for e in entries]
-    lengths = [brick_bytes if e.status == Status.OK else len(e.payload) for e in entries]
-    bodies: Iterable[bytes | bytearray] = (
-        e.payload if e.status != Status.FAILED else zstd_stored(e.payload) for e in entries if e.payload
-    )
-    return b"".join((zstd_stored(_table(raw, lengths)), *bodies))
+_WRONG_SIZE: Final = failure_payload(
+    CorruptData("a stored brick is damaged: its zstd frame promises another number of bytes.")
+)
 
 
-def decode_frame(data: bytes | memoryview) -> list[Entry]:
-    """Take a frame apart. Raises CorruptData where it is not one, also when a length is off by a byte."""
-    view = memoryview(data)
+def encode_zstd_body(codes: Sequence[int], payloads: Sequence[bytes | bytearray], brick_bytes: int) -> bytes:
+    """Put bricks whose payloads are zstd frames of ``brick_bytes`` into a ``Content-Encoding: zstd`` body.
+
+    One frame that decodes to another size would shift all that follow, so a brick whose frame promises
+    another size is sent as failed.
+    """
+    heads, lengths, bodies = list(codes), [0] * len(codes), list[bytes | bytearray]()
+    for i, payload in enumerate(payloads):
+        if codes[i] == MISSING_CODE:
+            continue
+        if codes[i] != FAILED_CODE and _promised_size(payload) in (brick_bytes, -1):
+            heads[i], lengths[i] = int(Status.OK), brick_bytes
+            bodies.append(payload)
+        else:
+            said = bytes(payload) if codes[i] == FAILED_CODE else _WRONG_SIZE
+            heads[i], lengths[i] = FAILED_CODE, len(said)
+            bodies.append(zstd_stored(said))
+    return b"".join((zstd_stored(_table(heads, lengths)), *bodies))
+
+
+def decode_frame(data: bytes | bytearray | memoryview) -> list[Entry]:
+    """Take a frame apart; payloads are views of ``data``.
+
+    Raises CorruptData where it is not a frame, also when a length is off by one byte.
+    """
+    view = memoryview(data).cast("B")
     if len(view) < _HEAD.size:
-        raise CorruptData("the answer is too short to be a frame of bricks.")
+        raise CorruptData("the answer is too short to be a frame of bricks.", hint=_RELOAD)
     magic, count = _HEAD.unpack_from(view)
-    start = _HEAD.size + count * _ENTRY.itemsize
+    start = _HEAD.size + count * _ENTRY.size
     if magic != MAGIC or count > MAX_BRICKS or len(view) < start:
-        raise CorruptData("the answer is not a frame of bricks.")
-    table = np.frombuffer(view, _ENTRY, count, _HEAD.size)
-    ends = start + np.cumsum(table["length"], dtype=np.int64)
-    if (int(ends[-1]) if count else start) != len(view):
-        raise CorruptData("the frame of bricks was cut on its way.")
-    if table["status"].max(initial=0) > max(Status) or table["encoding"].max(initial=0) > max(Encoding):
-        raise CorruptData("the frame of bricks has a status or an encoding that is unknown here.")
-    return [
-        Entry(
-            Status(int(row["status"])),
-            Encoding(int(row["encoding"])),
-            bytes(view[end - int(row["length"]) : end]),
-        )
-        for row, end in zip(table, ends.tolist(), strict=True)
-    ]
+        raise CorruptData("the answer is not a frame of bricks.", hint=_RELOAD)
+    entries = []
+    for status, encoding, zero, length in _ENTRY.iter_unpack(view[_HEAD.size : start]):
+        if status > Status.FAILED or encoding > Encoding.GZIP or zero:
+            raise CorruptData("the frame of bricks has an entry that is unknown here.", hint=_RELOAD)
+        if status != Status.OK and (encoding or (status == Status.MISSING and length)):
+            raise CorruptData("the frame of bricks contradicts itself.", hint=_RELOAD)
+        entries.append(Entry(Status(status), Encoding(encoding), view[start : start + length]))
+        start += length
+    if start != len(view):
+        raise CorruptData("the frame of bricks was cut on its way.", hint=_RELOAD)
+    return entries
 
 
-def _table(entries: Sequence[Entry], lengths: Sequence[int]) -> bytes:
-    # One pack call for the whole table: this runs once a request on the server's event loop.
-    numbers = [
-        n for e, length in zip(entries, lengths, strict=True) for n in (e.status | e.encoding << 8, length)
-    ]
-    return struct.pack(f"<4sI{len(numbers)}I", MAGIC, len(entries), *numbers)
+_RELOAD: Final = "Ask again; if that does not help, something between server and client changes the answers."
 
 
-def zstd_stored(data: bytes | bytearray) -> bytes:
+def decode_payload(
+    data: bytes | bytearray | memoryview, encoding: Encoding, size: int, *, label: str
+) -> bytes:
+    """Return the ``size`` decoded bytes of a block.
+
+    The bytes may be hostile: never more than ``size`` is allocated. ``label`` names the block in the
+    CorruptData that is raised where they do not decode to exactly that size.
+    """
+    try:
+        decoded = _decode(data, encoding, size)
+    except (lz4.block.LZ4BlockError, zstandard.ZstdError, zlib.error, ValueError) as error:
+        raise _damaged(label, f"its {encoding.name} bytes do not decode ({error})") from None
+    if len(decoded) != size:
+        raise _damaged(label, f"it decodes to {len(decoded):,} bytes instead of {size:,}")
+    return decoded
+
+
+def _decode(data: bytes | bytearray | memoryview, encoding: Encoding, size: int) -> bytes:
+    if encoding == Encoding.RAW:
+        return bytes(data)
+    if encoding == Encoding.LZ4:
+        return lz4.block.decompress(data, uncompressed_size=size)  # type: ignore[no-any-return]
+    if encoding == Encoding.GZIP:
+        stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        decoded = stream.decompress(data, size + 1)
+        if not stream.eof and len(decoded) == size:
+            raise ValueError("the stream is cut or goes on")
+        return decoded
+    # The size that a zstd frame promises is what its decoder allocates: look at it first.
+    if zstandard.frame_content_size(data) not in (size, -1):
+        raise ValueError("the frame promises another size")
+    decompressor = getattr(_local, "zstd", None)
+    if decompressor is None:
+        decompressor = _local.zstd = zstandard.ZstdDecompressor()
+    return decompressor.decompress(data, max_output_size=size)
+
+
+def _promised_size(payload: bytes | bytearray) -> int:
+    try:
+        return zstandard.frame_content_size(payload)
+    except zstandard.ZstdError:
+        return -2
+
+
+def _damaged(label: str, reason: str) -> CorruptData:
+    hint = "Copy the file again from its source, or write it anew."
+    return CorruptData(f"{label} is damaged: {reason}.", path=label, hint=hint)
+
+
+def _table(codes: Sequence[int], lengths: Sequence[int]) -> bytes:
+    numbers = [0] * (2 * len(codes))
+    numbers[::2] = codes
+    numbers[1::2] = lengths
+    return struct.pack(f"<4sI{len(numbers)}I", MAGIC, len(codes), *numbers)
+
+
+def zstd_stored(data: bytes) -> bytes:
     """Wrap bytes in a zstd frame without compressing them (RFC 8878, raw blocks of at most 128 KiB)."""
     # Frame head: magic, then a descriptor for "single segment, 4-byte content size".
     parts = [b"\x28\xb5\x2f\xfd\xa0", struct.pack("<I", len(data))]
-    block = 1 << 17
-    for start in range(0, max(len(data), 1), block):
-        piece = data[start : start + block]
-        is_last = start + block >= len(data)
+    for start in range(0, max(len(data), 1), _ZSTD_BLOCK):
+        piece = data[start : start + _ZSTD_BLOCK]
+        is_last = start + _ZSTD_BLOCK >= len(data)
         parts += [struct.pack("<I", len(piece) << 3 | is_last)[:3], piece]
     return b"".join(parts)

@@ -1,12 +1,14 @@
 """Files that hold many blocks, kept open with their parsed index, so that a block is one ``preadv``.
 
 WKW cubes and Zarr shards are both such files; what differs is told by a ``BlockGrid``. On the event
-loop only what lies in the page cache is read (``RWF_NOWAIT``); all else is ``COLD`` and read by an
-executor. Files are never mapped: one that is cut short under a mapping would kill the process.
+loop only what lies in the page cache is read (``RWF_NOWAIT``); all else is ``COLD`` and is read by an
+executor, as everything is where the platform or the file system has no such flag. Files are never
+mapped: one that is cut short under a mapping would kill the process.
 
-An open file is looked at again after ``RECHECK_SECONDS``: replaced or changed ones are opened anew,
-so that an edit on disk is seen within that time. Descriptors are closed by reference counting, when
-the last reader lets go, so that an evicted file is never closed under a read.
+An open file is trusted for ``RECHECK_SECONDS``, then its path is looked at again (by the executor),
+so that a replaced file is seen within that time; one that turns out too short is looked at at once.
+Descriptors are closed by reference counting, when the last reader lets go: evicting a file never
+closes it under a read.
 """
 
 from __future__ import annotations
@@ -15,8 +17,7 @@ import itertools
 import os
 import threading
 import time
-import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -24,20 +25,44 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from wk_jupyter.api.frames import Encoding
 from wk_jupyter.errors import CorruptData
 from wk_jupyter.store.volumes.base import COLD, MISSING, Block, BlockError, BlockIndex, BlockLayout
 
 RECHECK_SECONDS: Final = 2.0
 DEFAULT_OPEN_FILES: Final = 256
+DEFAULT_TABLE_BYTES: Final = 64 * 1024**2
 _NOWAIT: Final = getattr(os, "RWF_NOWAIT", 0)
+_COPY_AGAIN: Final = "The file was cut short or its index is damaged: copy it again from its source."
+_owners: Final = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
 class BlockTable:
-    """Where the blocks of one file lie: byte offsets and lengths; length 0 means never written."""
+    """Where the blocks of one file lie: length 0 means never written, -1 that it cannot be there."""
 
     offsets: NDArray[np.int64]
     lengths: NDArray[np.int64]
+
+
+def checked_table(offsets: NDArray[Any], lengths: NDArray[Any], size: int, layout: BlockLayout) -> BlockTable:
+    """Make a table of untrusted numbers for a file of ``size`` bytes.
+
+    Blocks that reach beyond the file, or are larger than any encoder makes a block of this layout, get
+    the length -1 and fail when they are asked for; the others are still served.
+    """
+    starts, counts = offsets.astype(np.int64), lengths.astype(np.int64)
+    most = largest_encoded(layout)
+    bad = (starts < 0) | (starts > size) | (counts < 0) | (counts > most) | (starts + counts > size)
+    if layout.encoding == Encoding.RAW:
+        bad |= (counts != 0) & (counts != layout.decoded_bytes)
+    counts[bad] = -1
+    return BlockTable(starts, counts)
+
+
+def largest_encoded(layout: BlockLayout) -> int:
+    """Bytes that are more than what LZ4, zstd or gzip make of incompressible voxels of one block."""
+    return layout.decoded_bytes + layout.decoded_bytes // 64 + 1024
 
 
 class BlockGrid(Protocol):
@@ -52,14 +77,17 @@ class BlockGrid(Protocol):
     def path(self, file: BlockIndex) -> Path: ...
 
     def load_table(self, descriptor: int, size: int, path: Path) -> BlockTable:
-        """Read the index of an open file. Raises CorruptData."""
+        """Read the index of an open file of ``size`` bytes. Raises CorruptData."""
         ...
 
 
-class _OpenFile:
-    """A descriptor with the table of its blocks."""
+class OpenFile:
+    """A descriptor with the table of its blocks. Hold the object as long as the descriptor is used."""
 
-    __slots__ = ("_nowait", "checked_until", "descriptor", "lengths", "offsets", "path", "size", "stamp")
+    __slots__ = (
+        "checked_until", "descriptor", "lengths", "nbytes", "nowait", "offsets", "path", "size", "stamp",
+        "table",
+    )  # fmt: skip
 
     def __init__(self, path: Path, grid: BlockGrid) -> None:
         self.path = path
@@ -68,94 +96,119 @@ class _OpenFile:
         status = os.fstat(self.descriptor)
         self.size = status.st_size
         self.stamp = _stamp(status)
-        table = grid.load_table(self.descriptor, self.size, path)
-        self.offsets, self.lengths = table.offsets, table.lengths
+        self.table = grid.load_table(self.descriptor, self.size, path)
+        # An element of a view is an int at once: three times as fast as one of an array.
+        self.offsets = self.table.offsets.data
+        self.lengths = self.table.lengths.data
+        self.nbytes = self.offsets.nbytes + self.lengths.nbytes
         self.checked_until = time.monotonic() + RECHECK_SECONDS
-        self._nowait = bool(_NOWAIT)
+        self.nowait = bool(_NOWAIT)
 
     def __del__(self) -> None:
         if self.descriptor >= 0:
             os.close(self.descriptor)
 
-    def read(self, number: int) -> Block:
-        length = int(self.lengths[number])
-        if length <= 0:
-            return MISSING if length == 0 else self._outside(number)
-        return _whole(os.pread(self.descriptor, length, int(self.offsets[number])), length, self, number)
-
-    def read_nowait(self, number: int) -> Block:
-        length = int(self.lengths[number])
-        if length <= 0:
-            return MISSING if length == 0 else self._outside(number)
-        if not self._nowait:
-            return COLD
-        buffer = bytearray(length)
-        try:
-            count = os.preadv(self.descriptor, (buffer,), int(self.offsets[number]), _NOWAIT)
-        except BlockingIOError:
-            return COLD
-        except OSError:  # a file system without it: leave all its reads to the executor
-            self._nowait = False
-            return COLD
-        return buffer if count == length else COLD
-
-    def _outside(self, number: int) -> BlockError:
-        return BlockError(
-            CorruptData(
-                f"block {number} of {self.path} lies outside of the file, which has {self.size:,} bytes.",
-                path=str(self.path),
-                hint="The file was cut short or its index is damaged: copy it again from its source.",
+    def will_need(self, number: int) -> None:
+        """Let the kernel start to read a block while others are being waited for."""
+        if self.lengths[number] > 0 and hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(
+                self.descriptor,
+                self.offsets[number],
+                self.lengths[number],
+                os.POSIX_FADV_WILLNEED,
             )
+
+    def read(self, number: int) -> Block:
+        """Return a block, from the disk where needed."""
+        length = self.lengths[number]
+        if length == 0:
+            return MISSING
+        if length < 0:
+            return BlockError(self.damaged(number))
+        try:
+            data = os.pread(self.descriptor, length, self.offsets[number])
+        except OSError as error:
+            return BlockError(unreadable(self.path, error))
+        return data if len(data) == length else BlockError(self.damaged(number))
+
+    def damaged(self, number: int) -> CorruptData:
+        return CorruptData(
+            f"block {number} of {self.path} does not lie within the file, which has {self.size:,} bytes.",
+            path=str(self.path),
+            hint=_COPY_AGAIN,
         )
 
 
-class _AbsentFile:
+class AbsentFile:
     """A file that is not there: all its blocks were never written."""
 
     __slots__ = ("checked_until",)
+    nbytes = 0
 
     def __init__(self) -> None:
         self.checked_until = time.monotonic() + RECHECK_SECONDS
 
 
-class _BrokenFile(_AbsentFile):
-    """A file whose head or index cannot be read."""
+class BrokenFile(AbsentFile):
+    """A file that is there, whose head or index cannot be read."""
 
-    __slots__ = ("error",)
+    __slots__ = ("block",)
 
     def __init__(self, error: CorruptData) -> None:
         super().__init__()
-        self.error = BlockError(error)
+        self.block = BlockError(error)
 
 
-_File = _OpenFile | _AbsentFile
+File = OpenFile | AbsentFile
 
 
 class FileCache:
-    """Open files of all volumes of a process, least recently checked closed first. Thread-safe."""
+    """Open files of all volumes that share it; the one checked longest ago is closed first. Thread-safe.
 
-    def __init__(self, limit: int = DEFAULT_OPEN_FILES) -> None:
+    Files in use are checked every ``RECHECK_SECONDS``, so this is "least recently used" at that
+    resolution, at no cost for a read.
+    """
+
+    def __init__(self, limit: int = DEFAULT_OPEN_FILES, table_bytes: int = DEFAULT_TABLE_BYTES) -> None:
         self.limit = limit
-        self._files: dict[tuple[int, BlockIndex], _File] = {}
+        self.table_bytes = table_bytes
+        self._files: dict[tuple[int, BlockIndex], File] = {}
+        self._nbytes = 0
         self._lock = threading.Lock()
-        self.get = self._files.get
+        self.get: Callable[[tuple[int, BlockIndex]], File | None] = self._files.get
 
-    def put(self, key: tuple[int, BlockIndex], file: _File) -> None:
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def put(self, key: tuple[int, BlockIndex], file: File) -> None:
+        dropped = []  # let go of after the lock: closing may take time
         with self._lock:
-            self._files.pop(key, None)
+            dropped.append(self._pop(key))
             self._files[key] = file
-            evicted = [self._files.pop(next(iter(self._files))) for _ in range(len(self._files) - self.limit)]
-        del evicted  # descriptors are closed outside of the lock
+            self._nbytes += file.nbytes
+            while len(self._files) > self.limit or (self._nbytes > self.table_bytes and len(self._files) > 1):
+                dropped.append(self._pop(next(iter(self._files))))
 
     def drop(self, owner: int) -> None:
         """Forget the files of one volume."""
         with self._lock:
-            dropped = [self._files.pop(key) for key in list(self._files) if key[0] == owner]
+            dropped = [self._pop(key) for key in list(self._files) if key[0] == owner]
         del dropped
+
+    def _pop(self, key: tuple[int, BlockIndex]) -> File | None:
+        file = self._files.pop(key, None)
+        self._nbytes -= file.nbytes if file else 0
+        return file
 
 
 DEFAULT_CACHE: Final = FileCache()
-_owners: Final = itertools.count()
+
+
+@dataclass(frozen=True)
+class _Place:
+    file: OpenFile
+    number: int
+    key: BlockIndex
 
 
 class BlockFiles:
@@ -166,74 +219,101 @@ class BlockFiles:
         self._grid = grid
         self._cache = cache
         self._owner = next(_owners)
-        weakref.finalize(self, cache.drop, self._owner)
 
     def fetch_cached(self, indices: Sequence[BlockIndex]) -> list[Block]:
         """Return what lies in the page cache, without waiting for the disk."""
+        # The server's hottest loop: nothing is created here but the bytes themselves.
         now, owner = time.monotonic(), self._owner
-        address, get = self._grid.address, self._cache.get
+        address, get, preadv = self._grid.address, self._cache.get, os.preadv
         blocks: list[Block] = []
+        add = blocks.append
         for index in indices:
             place = address(index)
             if place is None:
-                blocks.append(MISSING)
+                add(MISSING)
                 continue
             file = get((owner, place[0]))
             if file is None or file.checked_until < now:
-                blocks.append(COLD)
-            elif isinstance(file, _OpenFile):
-                blocks.append(file.read_nowait(place[1]))
+                add(COLD)
+                continue
+            if file.__class__ is not OpenFile:
+                add(file.block if isinstance(file, BrokenFile) else MISSING)
+                continue
+            number = place[1]
+            length = file.lengths[number]
+            if length <= 0:
+                add(BlockError(file.damaged(number)) if length else MISSING)
+            elif not file.nowait:
+                add(COLD)
             else:
-                blocks.append(file.error if isinstance(file, _BrokenFile) else MISSING)
+                buffer = bytearray(length)
+                try:
+                    count = preadv(file.descriptor, (buffer,), file.offsets[number], _NOWAIT)
+                except OSError as error:
+                    # EAGAIN: not in the page cache. All else: a file system without this flag.
+                    file.nowait = isinstance(error, BlockingIOError)
+                    count = 0
+                add(buffer if count == length else COLD)
         return blocks
 
     def fetch(self, indices: Sequence[BlockIndex]) -> list[Block]:
         """Return the blocks, opening files and reading from disk where needed."""
-        blocks: list[Block] = []
-        for index in indices:
-            place = self._grid.address(index)
-            if place is None:
-                blocks.append(MISSING)
-                continue
-            file = self._open(place[0])
-            if isinstance(file, _OpenFile):
-                blocks.append(_guarded_read(file, place[1]))
-            else:
-                blocks.append(file.error if isinstance(file, _BrokenFile) else MISSING)
-        return blocks
+        places = [self._place(index) for index in indices]
+        if len(places) > 1:
+            for place in places:
+                if isinstance(place, _Place):
+                    place.file.will_need(place.number)
+        return [self._read(place) if isinstance(place, _Place) else place for place in places]
 
-    def table(self, file: BlockIndex) -> tuple[int, BlockTable, _OpenFile] | None:
-        """Return descriptor and block table of a file for reading many blocks at once; None where absent.
-
-        The last item must be held while the descriptor is used. Raises CorruptData.
-        """
+    def open_file(self, file: BlockIndex) -> OpenFile | None:
+        """Return a file to read many blocks of; None where it is absent. Raises CorruptData."""
         found = self._open(file)
-        if isinstance(found, _BrokenFile):
-            raise found.error.error
-        if isinstance(found, _OpenFile):
-            return found.descriptor, BlockTable(found.offsets, found.lengths), found
-        return None
+        if isinstance(found, BrokenFile):
+            raise found.block.error
+        return found if isinstance(found, OpenFile) else None
+
+    def has_changed(self, files: Sequence[BlockIndex]) -> bool:
+        """Look at files again, whatever their age; tell if one of them is another one now."""
+        known = [self._cache.get((self._owner, file)) for file in files]
+        return any(self._open(file, recheck=True) is not old for file, old in zip(files, known, strict=True))
 
     def close(self) -> None:
+        """Let go of all files; those being read are closed when that is done."""
         self._cache.drop(self._owner)
 
-    def _open(self, file: BlockIndex) -> _File:
+    def _place(self, index: BlockIndex) -> _Place | Block:
+        place = self._grid.address(index)
+        if place is None:
+            return MISSING
+        file = self._open(place[0])
+        if isinstance(file, OpenFile):
+            return _Place(file, place[1], place[0])
+        return file.block if isinstance(file, BrokenFile) else MISSING
+
+    def _read(self, place: _Place) -> Block:
+        block = place.file.read(place.number)
+        if not isinstance(block, BlockError):
+            return block
+        file = self._open(place.key, recheck=True)  # was it replaced since it was opened?
+        return file.read(place.number) if isinstance(file, OpenFile) else block
+
+    def _open(self, file: BlockIndex, *, recheck: bool = False) -> File:
         key = (self._owner, file)
         found = self._cache.get(key)
-        if found is not None and found.checked_until >= time.monotonic():
+        if found is not None and not recheck and found.checked_until >= time.monotonic():
             return found
         path = self._grid.path(file)
         try:
-            if isinstance(found, _OpenFile) and _stamp(path.stat()) == found.stamp:
+            if isinstance(found, OpenFile) and _stamp(path.stat()) == found.stamp:
                 found.checked_until = time.monotonic() + RECHECK_SECONDS
             else:
-                found = _OpenFile(path, self._grid)
-        except FileNotFoundError:
-            found = _AbsentFile()
+                found = OpenFile(path, self._grid)
+        except (FileNotFoundError, NotADirectoryError):
+            found = AbsentFile()
         except CorruptData as error:
-            found = _BrokenFile(error)
+            found = BrokenFile(error)
         except OSError as error:
-            found = _BrokenFile(unreadable(path, error))
+            found = BrokenFile(unreadable(path, error))
         self._cache.put(key, found)
         return found
 
@@ -247,14 +327,6 @@ def unreadable(path: Path, error: OSError) -> CorruptData:
     )
 
 
-def checked_table(offsets: NDArray[Any], lengths: NDArray[Any], size: int) -> BlockTable:
-    """Make a table of untrusted numbers: blocks outside of the file get length -1 and fail when asked for."""
-    starts, counts = offsets.astype(np.int64), lengths.astype(np.int64)
-    bad = (starts < 0) | (counts < 0) | (starts > size) | (counts > size) | (starts + counts > size)
-    counts[bad] = -1
-    return BlockTable(starts, counts)
-
-
 def read_exactly(descriptor: int, length: int, offset: int, path: Path) -> bytes:
     """Read bytes that must be there. Raises CorruptData where the file is shorter."""
     data = os.pread(descriptor, length, offset)
@@ -265,25 +337,6 @@ def read_exactly(descriptor: int, length: int, offset: int, path: Path) -> bytes
             hint="Copy the file again from its source.",
         )
     return data
-
-
-def _guarded_read(file: _OpenFile, number: int) -> Block:
-    try:
-        return file.read(number)
-    except OSError as error:
-        return BlockError(unreadable(file.path, error))
-
-
-def _whole(data: bytes, length: int, file: _OpenFile, number: int) -> Block:
-    if len(data) == length:
-        return data
-    return BlockError(
-        CorruptData(
-            f"{file.path} was cut short while it was read (block {number}).",
-            path=str(file.path),
-            hint="Copy the file again from its source.",
-        )
-    )
 
 
 def _stamp(status: os.stat_result) -> tuple[int, int, int]:

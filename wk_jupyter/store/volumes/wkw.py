@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,32 +14,36 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from wk_jupyter.api.frames import Encoding
+from wk_jupyter.api.frames import decode_payload
 from wk_jupyter.datasource import LayerSource, MagSource
 from wk_jupyter.errors import CorruptData
 from wk_jupyter.geometry import BoundingBox, Vec3Int
-from wk_jupyter.store.volumes.base import FIRST_POSITION, BlockIndex, BlockLayout, Position, VolumeInfo
+from wk_jupyter.store.volumes.base import FIRST_POSITION, BlockIndex, Position, VolumeInfo
 from wk_jupyter.store.volumes.block_files import (
     BlockFiles,
     BlockTable,
+    OpenFile,
     checked_table,
     read_exactly,
     unreadable,
 )
-from wk_jupyter.store.volumes.codecs import decode_block
 from wk_jupyter.store.volumes.wkw_format import (
     HEADER_BYTES,
+    HEADER_FILE,
+    MORTON_X,
+    MORTON_Y,
+    MORTON_Z,
     WkwHeader,
     cube_path,
-    morton,
     morton_grid,
     read_header,
 )
 
+# The format knows no extent, and listing a folder of 100,000 cube files takes long: whoever wants to know
+# asks for ``stored_box``, all others use the layer's bounding box.
 _WHOLE_SPACE: Final = BoundingBox((0, 0, 0), (2**31, 2**31, 2**31))
-_RUN_BYTES: Final = (
-    2**18
-)  # neighbours in a file are read together up to this size, which a core's cache holds
+# Neighbours in a file are read together up to this size, which a core's cache holds.
+_RUN_BYTES: Final = 2**18
 _POOL: Final = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1), thread_name_prefix="wkw")
 
 
@@ -50,38 +55,43 @@ class WkwGrid:
         self.header = header
         self._shift = header.file_len.bit_length() - 1
         self._mask = header.file_len - 1
-        encoding = Encoding.LZ4 if header.is_compressed else Encoding.RAW
-        self.layout = BlockLayout(Vec3Int.of(header.block_len), encoding, header.block_bytes)
+        self.layout = header.layout
 
     def address(self, index: BlockIndex) -> tuple[BlockIndex, int] | None:
         x, y, z = index
         if x < 0 or y < 0 or z < 0:
             return None
         shift, mask = self._shift, self._mask
-        return (x >> shift, y >> shift, z >> shift), morton(x & mask, y & mask, z & mask)
+        number = MORTON_X[x & mask] | MORTON_Y[y & mask] | MORTON_Z[z & mask]
+        return (x >> shift, y >> shift, z >> shift), number
 
     def path(self, file: BlockIndex) -> Path:
         return cube_path(self.folder, *file)
 
     def load_table(self, descriptor: int, size: int, path: Path) -> BlockTable:
+        """Check the head of a cube file and read where its blocks lie."""
         header = self.header
-        own = WkwHeader.decode(read_exactly(descriptor, HEADER_BYTES, 0, path), path)
-        if own != header:
+        head = read_exactly(descriptor, HEADER_BYTES, 0, path)
+        if WkwHeader.decode(head, path) != header:
             raise CorruptData(
-                f"the head of {path} differs from that of {self.folder / 'header.wkw'}.",
+                f"the head of {path} differs from that of {self.folder / HEADER_FILE}.",
                 path=str(path),
                 hint="All cube files of a mag must be written alike.",
             )
-        count = header.blocks_per_file
+        count, begin = header.blocks_per_file, WkwHeader.stored_data_offset(head)
+        if not header.data_offset <= begin <= size:
+            raise CorruptData(
+                f"{path} says that its voxels begin at byte {begin:,} of {size:,}.",
+                path=str(path),
+                hint="Copy the file again from its source.",
+            )
         if not header.is_compressed:
-            starts = HEADER_BYTES + np.arange(count, dtype=np.int64) * header.block_bytes
-            return checked_table(starts, np.full(count, header.block_bytes), size)
+            starts = begin + np.arange(count, dtype=np.int64) * header.block_bytes
+            return checked_table(starts, np.full(count, header.block_bytes), size, self.layout)
         ends = np.frombuffer(read_exactly(descriptor, 8 * count, HEADER_BYTES, path), "<u8").astype(np.int64)
-        starts = np.concatenate(([header.data_offset], ends[:-1]))
-        table = checked_table(starts, ends - starts, size)
-        # A stored block is never empty; and LZ4 grows what it cannot pack by 1/255 at most.
-        table.lengths[(table.lengths == 0) | (table.lengths > header.block_bytes * 256 // 255 + 64)] = -1
-        return table
+        lengths = ends - np.concatenate(([begin], ends[:-1]))
+        # A packed block is never empty: where a cube file is there, none of its blocks is missing.
+        return checked_table(ends - lengths, np.where(lengths == 0, -1, lengths), size, self.layout)
 
 
 @dataclass(frozen=True)
@@ -114,9 +124,15 @@ class WkwVolume:
         channels = self.header.num_channels
         voxels = np.zeros((z, y, x * channels), self.header.dtype)
         inside = box.intersection(_WHOLE_SPACE)
-        jobs = [_POOL.submit(self._read_cube, cube, box, voxels) for cube in self._cubes(inside)]
-        for job in jobs:
-            job.result()
+        cubes = list(self._cubes(inside))
+        try:
+            self._read_cubes(cubes, box, voxels)
+        except CorruptData:
+            if not self.stored_blocks.has_changed([file for file, _ in cubes]):
+                raise
+            # A file was replaced while its old index was known here.
+            voxels[...] = 0
+            self._read_cubes(cubes, box, voxels)
         return voxels.reshape(z, y, x, channels).transpose(3, 2, 1, 0)
 
     async def read_async(self, box: BoundingBox, position: Position = FIRST_POSITION) -> NDArray[Any]:
@@ -124,6 +140,30 @@ class WkwVolume:
 
     def close(self) -> None:
         self.stored_blocks.close()
+
+    def stored_box(self) -> BoundingBox:
+        """The smallest box of whole cube files that holds all of them, from the names in the folder."""
+        found = [
+            (int(x[0]), int(y[0]), int(z[0]))
+            for file in self._grid.folder.glob("z*/y*/x*.wkw")
+            if (x := re.findall(r"^x(\d+)\.wkw$", file.name))
+            and (y := re.findall(r"^y(\d+)$", file.parent.name))
+            and (z := re.findall(r"^z(\d+)$", file.parent.parent.name))
+        ]
+        if not found:
+            return BoundingBox((0, 0, 0), (0, 0, 0))
+        first = Vec3Int.of([min(axis) for axis in zip(*found, strict=True)])
+        last = Vec3Int.of([max(axis) for axis in zip(*found, strict=True)])
+        return BoundingBox.from_corners(first * self.header.cube_side, (last + 1) * self.header.cube_side)
+
+    def _read_cubes(
+        self, cubes: list[tuple[BlockIndex, BoundingBox]], box: BoundingBox, out: NDArray[Any]
+    ) -> None:
+        if len(cubes) == 1:  # a hop to another thread costs as much as a few blocks
+            self._read_cube(cubes[0], box, out)
+            return
+        for job in [_POOL.submit(self._read_cube, cube, box, out) for cube in cubes]:
+            job.result()
 
     def _cubes(self, box: BoundingBox) -> Iterator[tuple[BlockIndex, BoundingBox]]:
         """Cube files that a box meets, each cut into parts small enough to share between threads."""
@@ -147,24 +187,21 @@ class WkwVolume:
 
     def _read_cube(self, cube: tuple[BlockIndex, BoundingBox], box: BoundingBox, out: NDArray[Any]) -> None:
         file, part = cube
-        opened = self.stored_blocks.table(file)
+        opened = self.stored_blocks.open_file(file)
         if opened is None:
             return
-        descriptor, table, keep_open = opened
         base = Vec3Int.of(file) * self.header.file_len
         blocks, pastes = zip(*(self._axis(part, box, base, axis) for axis in range(3)), strict=True)
         numbers = morton_grid(*blocks).ravel()
-        path = self._grid.path(file)
         count_x, count_y = len(blocks[0]), len(blocks[1])
-        for run in _runs(numbers, table):
-            data = self._read_run(descriptor, table, run, path)
+        for run in _runs(numbers, opened.table):
+            data = _read_run(opened, run)
             for number, place, block in zip(run.numbers.tolist(), run.places.tolist(), data, strict=True):
                 z, rest = divmod(place, count_x * count_y)
                 y, x = divmod(rest, count_x)
-                voxels = self._decode(block, f"block {number} of {path}")
+                voxels = self._decode(block, f"block {number} of {opened.path}")
                 (from_x, to_x), (from_y, to_y), (from_z, to_z) = pastes[0][x], pastes[1][y], pastes[2][z]
                 out[to_z, to_y, to_x] = voxels[from_z, from_y, from_x]
-        del keep_open
 
     def _axis(
         self, part: BoundingBox, box: BoundingBox, base: Vec3Int, axis: int
@@ -183,25 +220,23 @@ class WkwVolume:
 
     def _decode(self, data: memoryview, label: str) -> NDArray[Any]:
         header, side = self.header, self.header.block_len
-        raw = decode_block(data, self._grid.layout.encoding, header.block_bytes, label)
+        if header.is_compressed:
+            raw: Any = decode_payload(data, self._grid.layout.encoding, header.block_bytes, label=label)
+        else:
+            raw = data
         return np.frombuffer(raw, header.dtype.newbyteorder("<")).reshape(side, side, -1)
 
-    def _read_run(self, descriptor: int, table: BlockTable, run: _Run, path: Path) -> list[memoryview]:
-        starts, lengths = table.offsets[run.numbers], table.lengths[run.numbers]
-        if lengths.min() < 0:
-            raise CorruptData(
-                f"block {int(run.numbers[lengths.argmin()])} of {path} lies outside of the file.",
-                path=str(path),
-                hint="The file was cut short or its index is damaged: copy it again from its source.",
-            )
-        begin, end = int(starts[0]), int(starts[-1] + lengths[-1])
-        try:
-            data = memoryview(read_exactly(descriptor, end - begin, begin, path))
-        except OSError as error:
-            raise unreadable(path, error) from None
-        return [
-            data[s - begin : s - begin + n] for s, n in zip(starts.tolist(), lengths.tolist(), strict=True)
-        ]
+
+def _read_run(file: OpenFile, run: _Run) -> list[memoryview]:
+    starts, lengths = file.table.offsets[run.numbers], file.table.lengths[run.numbers]
+    if lengths.min() < 0:
+        raise file.damaged(int(run.numbers[lengths.argmin()]))
+    begin, end = int(starts[0]), int(starts[-1] + lengths[-1])
+    try:
+        data = memoryview(read_exactly(file.descriptor, end - begin, begin, file.path))
+    except OSError as error:
+        raise unreadable(file.path, error) from None
+    return [data[s - begin : s - begin + n] for s, n in zip(starts.tolist(), lengths.tolist(), strict=True)]
 
 
 def _runs(numbers: NDArray[np.int64], table: BlockTable) -> Iterator[_Run]:

@@ -15,7 +15,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from wk_jupyter.api.frames import Encoding
 from wk_jupyter.errors import CorruptData, InvalidInput
+from wk_jupyter.geometry import Vec3Int
+from wk_jupyter.store.volumes.base import BlockLayout
 
 HEADER_BYTES: Final = 16
 HEADER_FILE: Final = "header.wkw"
@@ -25,6 +28,7 @@ _VOXEL_TYPES: Final = (
 )  # fmt: skip
 _VERSION: Final = 1
 _MAX_BLOCK_BYTES: Final = 2**28
+_MAX_FILE_LEN: Final = 128  # 2**21 blocks: their jump table alone has 16 MiB
 
 
 class BlockType(IntEnum):
@@ -83,6 +87,11 @@ class WkwHeader:
     def data_offset(self) -> int:
         return HEADER_BYTES + (8 * self.blocks_per_file if self.is_compressed else 0)
 
+    @property
+    def layout(self) -> BlockLayout:
+        encoding = Encoding.LZ4 if self.is_compressed else Encoding.RAW
+        return BlockLayout(Vec3Int.of(self.block_len), encoding, self.block_bytes)
+
     def encode(self, *, data_offset: int) -> bytes:
         lengths = (self.file_len.bit_length() - 1) << 4 | (self.block_len.bit_length() - 1)
         voxel_type = _VOXEL_TYPES.index(self.dtype.name) + 1
@@ -117,11 +126,16 @@ class WkwHeader:
             )
         except InvalidInput as error:
             raise _bad(path, f"is impossible: {error.message}") from None
-        if header.block_bytes > _MAX_BLOCK_BYTES or header.file_len > 1024:
+        if header.block_bytes > _MAX_BLOCK_BYTES or header.file_len > _MAX_FILE_LEN:
             raise _bad(
                 path, f"promises blocks of {header.block_bytes:,} bytes, {header.file_len} along a side"
             )
         return header
+
+    @staticmethod
+    def stored_data_offset(data: bytes) -> int:
+        """Return the last field of a cube's header, the one in which cubes of a mag may differ."""
+        return int(_HEADER.unpack(data[:HEADER_BYTES])[-1])
 
 
 def read_header(folder: Path) -> WkwHeader:
@@ -144,22 +158,26 @@ def cube_path(folder: Path, x: int, y: int, z: int) -> Path:
 
 
 def _spread() -> list[int]:
-    return [sum((n >> bit & 1) << (3 * bit) for bit in range(10)) for n in range(1024)]
+    return [sum((n >> bit & 1) << (3 * bit) for bit in range(7)) for n in range(_MAX_FILE_LEN)]
 
 
-_SPREAD: Final = _spread()
-_SPREAD_ARRAY: Final = np.array(_SPREAD, dtype=np.int64)
-
-
-def morton(x: int, y: int, z: int) -> int:
-    """The number of a block in its file: bits of x, y, z interleaved, x lowest."""
-    return _SPREAD[x] | _SPREAD[y] << 1 | _SPREAD[z] << 2
+# The number of a block in its file has the bits of x, y, z interleaved, x lowest: add one of each.
+MORTON_X: Final = _spread()
+MORTON_Y: Final = [n << 1 for n in MORTON_X]
+MORTON_Z: Final = [n << 2 for n in MORTON_X]
+_SPREAD_ARRAY: Final = np.array(MORTON_X, dtype=np.int64)
 
 
 def morton_grid(x: range, y: range, z: range) -> NDArray[np.int64]:
     """The numbers of a box of blocks, as an array (z, y, x)."""
     sx, sy, sz = (_SPREAD_ARRAY[r.start : r.stop] for r in (x, y, z))
     return sz[:, None, None] << 2 | sy[None, :, None] << 1 | sx[None, None, :]
+
+
+def from_morton(number: int) -> tuple[int, int, int]:
+    """Return x, y, z of a block's number in its file."""
+    x, y, z = (sum((number >> (3 * bit + axis) & 1) << bit for bit in range(7)) for axis in range(3))
+    return x, y, z
 
 
 def _bad(path: Path, reason: str) -> CorruptData:

@@ -83,7 +83,7 @@ class ZarrGrid:
 
     def load_table(self, descriptor: int, size: int, path: Path) -> BlockTable:
         if not self._chunks.blocks_per_file:  # a chunk file is one block
-            return BlockTable(np.zeros(1, np.int64), np.full(1, size or -1, np.int64))
+            return checked_table(np.zeros(1), np.full(1, size or -1), size, self.layout)
         count = math.prod(self._chunks.blocks_per_file)
         length = 16 * count + 4
         at = max(size - length, 0) if self._chunks.index_at_end else 0
@@ -97,9 +97,7 @@ class ZarrGrid:
         pairs = np.frombuffer(raw, "<u8", 2 * count).reshape(count, 2)
         absent = (pairs[:, 0] == _NEVER_WRITTEN) & (pairs[:, 1] == _NEVER_WRITTEN)
         pairs = np.where(absent[:, None], 0, np.minimum(pairs, 2**62))
-        table = checked_table(pairs[:, 0], pairs[:, 1], size)
-        table.lengths[table.lengths > 2 * self.layout.decoded_bytes + 2**16] = -1
-        return table
+        return checked_table(pairs[:, 0], pairs[:, 1], size, self.layout)
 
 
 def zarr_stored_blocks(
