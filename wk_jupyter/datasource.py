@@ -196,6 +196,16 @@ def parse_data_source(
     return _data_source(document, loaded, origin, name)
 
 
+def check_document(document: DataSourceDocument, *, origin: str) -> None:
+    """Check what types cannot tell, without building values. Raises InvalidDataSource as parsing does."""
+    _data_source(document, None, origin, None)
+
+
+def encode_document(source: DataSource) -> bytes:
+    """Return the JSON of a data source, in the new spelling."""
+    return msgspec.json.encode(source.to_document())
+
+
 def read_properties(path: Path) -> DataSource:
     """Read a properties file, or the one in a folder. Raises InvalidDataSource, naming file and field."""
     file = path / PROPERTIES_FILE if path.is_dir() else path
@@ -209,7 +219,7 @@ def read_properties(path: Path) -> DataSource:
 
 def write_properties(folder: Path, source: DataSource) -> None:
     """Write ``datasource-properties.json`` into a folder, at once or not at all."""
-    text = msgspec.json.format(msgspec.json.encode(source.to_document()), indent=2)
+    text = msgspec.json.format(encode_document(source), indent=2)
     handle, temporary = tempfile.mkstemp(prefix=".properties-", dir=folder)
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -237,7 +247,7 @@ def _encode_big(number: int | None) -> int | dict[str, Any] | None:
 
 
 def _data_source(
-    document: DataSourceDocument, raw: Mapping[str, Any], origin: str, name: str | None
+    document: DataSourceDocument, raw: Mapping[str, Any] | None, origin: str, name: str | None
 ) -> DataSource:
     def build(field_name: str, make: Callable[[], _T]) -> _T:
         try:
@@ -253,7 +263,7 @@ def _data_source(
         "scale", lambda: VoxelSize(scale) if isinstance(scale, tuple) else VoxelSize(scale.factor, scale.unit)
     )
     layers = tuple(
-        build(f"dataLayers[{i}]", partial(_layer, layer, raw["dataLayers"][i]))
+        build(f"dataLayers[{i}]", partial(_layer, layer, raw["dataLayers"][i] if raw else {}))
         for i, layer in enumerate(document.data_layers)
     )
     names = [layer.name for layer in layers]
@@ -269,7 +279,7 @@ def _data_source(
         voxel_size=voxel_size,
         layers=layers,
         default_view_configuration=document.default_view_configuration or {},
-        document=raw,
+        document=raw or {},
     )
 
 
@@ -299,7 +309,9 @@ def _layer(document: LayerDocument, raw: Mapping[str, Any]) -> LayerSource:
 def _mags(document: LayerDocument, raw: Mapping[str, Any]) -> tuple[MagSource, ...]:
     if document.mags is not None:
         mags = [
-            MagSource(Mag(mag.mag), mag.path, mag.axis_order, mag.channel_index, raw["mags"][i])
+            MagSource(
+                Mag(mag.mag), mag.path, mag.axis_order, mag.channel_index, raw["mags"][i] if raw else {}
+            )
             for i, mag in enumerate(document.mags)
         ]
     else:

@@ -38,7 +38,7 @@ class AxisMap:
     """Which dimension of the array is which axis; ``first`` gives additional axes' default positions."""
 
     dims: Mapping[str, int]
-    channels: slice = slice(None)
+    channels: slice = field(default_factory=lambda: slice(None))
     first: Mapping[str, int] = field(default_factory=dict)
 
 
