@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 
 from wk_jupyter.errors import InvalidDataSource, InvalidInput, LayerNotFound
-from wk_jupyter.geometry import BoundingBox, Mag, VoxelSize
+from wk_jupyter.geometry import MAX_COORDINATE, BoundingBox, Mag, VoxelSize
 from wk_jupyter.properties_document import (
     MAX_PROPERTIES_BYTES,
     PROPERTIES_FILE,
@@ -197,8 +197,26 @@ def parse_data_source(
 
 
 def check_document(document: DataSourceDocument, *, origin: str) -> None:
-    """Check what types cannot tell, without building values. Raises InvalidDataSource as parsing does."""
-    _data_source(document, None, origin, None)
+    """Check what types cannot tell, without building values: a scan asks this of thousands of files.
+
+    Raises InvalidDataSource where parsing would.
+    """
+    scale = document.scale
+    suspect = not isinstance(scale, tuple) and scale.unit != "nanometer"
+    names = {layer.name for layer in document.data_layers}
+    suspect = suspect or len(names) != len(document.data_layers)
+    if suspect or not all(map(_looks_right, document.data_layers)):
+        _data_source(document, None, origin, None)  # says exactly what is wrong, or that nothing is
+
+
+def _looks_right(layer: LayerDocument) -> bool:
+    """Whether a layer is of the common form, which needs no closer look."""
+    if layer.mags is None or layer.additional_axes or layer.element_class == "uint24":
+        return False
+    mags = {mag.mag for mag in layer.mags}
+    return len(mags) == len(layer.mags) > 0 and all(
+        isinstance(mag, tuple) and min(mag) > 0 and max(mag) <= MAX_COORDINATE for mag in mags
+    )
 
 
 def encode_document(source: DataSource) -> bytes:
