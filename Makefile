@@ -37,7 +37,7 @@ lint: $(STAMPS)/dev ## formats, lint and types of Python and TypeScript
 format: $(STAMPS)/dev ## put Python and TypeScript into their format
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
-	npm --prefix js run --silent format
+	npm --prefix js run --silent fix
 
 bench: $(STAMPS)/dev ## measure speed against peers; writes benchmarks/results.json
 	$(BIN)/python -m benchmarks

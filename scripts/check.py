@@ -43,11 +43,12 @@ LINT = (
     Step("ruff check", (f"{BIN}/ruff", "check")),
     Step("ruff format", (f"{BIN}/ruff", "format", "--check")),
     Step("mypy", (f"{BIN}/mypy",), r"^(Success|Found)"),
-    npm("biome, tsc", "lint"),
+    npm("tsc, biome", "check"),
 )
 # pytest-jupyter and Playwright each want the event loop of their process: they never share one.
 TESTS = (
-    npm("vitest", "test", r"^\s*Tests "),
+    npm("vitest", "test", r"^Tests "),
+    npm("vitest browser", "test:browser", r"^Tests "),
     pytest("pytest", "tests", *(f"--ignore=tests/{part}" for part in ("server_ext", "e2e", "peers"))),
     pytest("pytest server", "-p", "pytest_jupyter.jupyter_server", "tests/server_ext"),
     pytest("pytest e2e", "tests/e2e"),

@@ -1,0 +1,137 @@
+"""The notebooks, run by kernels of a real Jupyter server: as a user runs them, without the page."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import nbformat
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+
+from wk_jupyter import samples
+
+NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
+TOKEN = "a-token-for-notebooks"
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A Jupyter server of its own, below a prefix, that serves one generated sample."""
+
+    url: str
+    runtime_dir: Path
+
+    def request(self, method: str, path: str) -> Any:
+        headers = {"Authorization": f"token {TOKEN}"}
+        reply = httpx.request(method, self.url + path, headers=headers, timeout=60, trust_env=False)
+        reply.raise_for_status()
+        return reply.json() if reply.content else None
+
+
+@dataclass
+class Ran:
+    """What came out of one cell: data by MIME type, texts of streams, errors."""
+
+    data: dict[str, Any] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+
+    def take(self, message: dict[str, Any]) -> None:
+        content = message["content"]
+        if message["msg_type"] in ("execute_result", "display_data"):
+            self.data |= content["data"]
+        elif message["msg_type"] == "error":
+            self.errors.append("\n".join([f"{content['ename']}: {content['evalue']}", *content["traceback"]]))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("server")
+    samples.generate(data_dir=folder / "data")
+    own = {f"JUPYTER_{kind}_DIR": str(folder / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "JPY", "WK_"))}
+    environment |= own | {"WK_JUPYTER_DATA_DIR": str(folder / "data"), "IPYTHONDIR": str(folder / "ipython")}
+    command = [sys.executable, "-m", "jupyter", "server", "--no-browser", "--allow-root"]
+    command += ["--port=0", "--ServerApp.base_url=/a/b/", f"--IdentityProvider.token={TOKEN}"]
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stderr is not None
+    drain = threading.Thread(target=process.stderr.read)  # a full pipe would stop the server
+    try:
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if "is running at" in line:
+                break
+        assert process.poll() is None, "".join(said)
+        drain.start()
+        (info,) = (folder / "runtime").glob("jpserver-*.json")
+        yield Server(json.loads(info.read_text())["url"], folder / "runtime")
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=60)
+        if drain.ident is not None:
+            drain.join()
+        process.stderr.close()
+
+
+def run(server: Server, notebook: nbformat.NotebookNode) -> list[Ran]:
+    """Run all code cells in a new kernel of the server; ends at the first error."""
+    kernel = server.request("POST", "api/kernels")["id"]
+    client = BlockingKernelClient(connection_file=str(server.runtime_dir / f"kernel-{kernel}.json"))
+    client.load_connection_file()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=60)
+        ran = []
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                ran.append(Ran())
+                client.execute_interactive(cell.source, output_hook=ran[-1].take, timeout=120)
+                assert not ran[-1].errors, f"{cell.source}\n{ran[-1].errors[0]}"
+        return ran
+    finally:
+        client.stop_channels()
+        server.request("DELETE", f"api/kernels/{kernel}")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_are_kept_without_outputs_and_name_their_kernel(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert cell.outputs == []
+            assert cell.execution_count is None
+
+
+def test_the_quickstart_shows_and_reads_the_sample(server: Server) -> None:
+    (path,) = (path for path in NOTEBOOKS if path.stem == "01_quickstart")
+    ran = run(server, nbformat.read(path, as_version=4))
+    texts = [cell.data.get("text/plain", "") for cell in ran]
+    assert "sample_tissue" in ran[0].data["text/html"]
+    assert any("application/vnd.jupyter.widget-view+json" in cell.data for cell in ran)
+    assert "((128, 128, 32), dtype('uint8'), dtype('uint32'))" in texts
+    assert "((300, 300, 1), (128, 128, 64))" in texts
+    assert any("brightness" in cell.data.get("text/html", "") for cell in ran)
+    moved = next(text for text in texts if re.fullmatch(r"[\[(][\d., ]+[\])]", text))
+    x, y, z = json.loads(f"[{moved[1:-1]}]")
+    assert 200 <= x < 328
+    assert 100 <= y < 228
+    assert 48 <= z < 80
+    assert "Sample_e2006_wkw" in ran[-1].data["text/html"]
+    assert TOKEN not in json.dumps([cell.data for cell in ran])
