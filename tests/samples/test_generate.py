@@ -4,7 +4,7 @@ import hashlib
 import struct
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -21,6 +21,8 @@ from wk_jupyter.samples.em import Microscope
 from wk_jupyter.samples.noise import Field
 from wk_jupyter.samples.pyramid import mean, mode
 from wk_jupyter.samples.tissue import grow
+from wk_jupyter.store.volumes import open_volume
+from wk_jupyter.store.volumes.base import Encoding, stored_blocks
 
 SHAPE = (288, 128, 64)
 VOXEL = (11.24, 11.24, 28.0)
@@ -128,6 +130,20 @@ def test_stored_bricks_are_32_cubed_zstd_with_x_fastest(sample: Path) -> None:
     assert struct.unpack("<I", shard[offset : offset + 4]) == (0xFD2FB528,)
     voxels = np.frombuffer(brick, "<u4").reshape(32, 32, 32).transpose()
     np.testing.assert_array_equal(voxels, read(sample, "segmentation", "1")[32:64, 64:96, 32:64])
+
+
+@pytest.mark.parametrize("data_format", ["zarr3", "wkw"])
+def test_the_server_can_pass_its_bricks_on_as_they_lie(
+    data_format: Literal["zarr3", "wkw"], tmp_path: Path
+) -> None:
+    folder = samples.generate(data_dir=tmp_path, shape=(64, 64, 32), format=data_format)
+    for layer in read_properties(folder).layers:
+        for mag in layer.mags:
+            blocks = stored_blocks(open_volume(folder, layer, mag))
+            assert blocks is not None
+            assert blocks.layout.shape == (32, 32, 32)
+            assert blocks.layout.encoding == (Encoding.ZSTD if data_format == "zarr3" else Encoding.LZ4)
+            assert isinstance(blocks.fetch([(0, 0, 0)])[0], bytes)
 
 
 def test_other_tools_open_it_as_ome_zarr(sample: Path) -> None:
