@@ -1,0 +1,96 @@
+import type { Axis, Vec3 } from "../core/vec3.ts";
+
+/** A plane of the dataset as one panel shows it: `u` runs right, `v` runs down, `w` is the way through. */
+export interface Plane {
+  readonly id: "xy" | "yz" | "xz";
+  readonly u: Axis;
+  readonly v: Axis;
+  readonly w: Axis;
+  readonly color: string;
+}
+
+/** The colours and directions are those that WEBKNOSSOS's users know. */
+export const PLANES: readonly Plane[] = [
+  { id: "xy", u: 0, v: 1, w: 2, color: "#eb4b98" },
+  { id: "yz", u: 2, v: 1, w: 0, color: "#5660ff" },
+  { id: "xz", u: 0, v: 2, w: 1, color: "#59f8e8" },
+];
+
+export function planeOf(id: Plane["id"]): Plane {
+  return PLANES.find((plane) => plane.id === id) ?? (PLANES[0] as Plane);
+}
+
+/** A panel's place in the element, in CSS pixels. */
+export interface Rect {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
+export interface Panel {
+  plane: Plane;
+  rect: Rect;
+}
+
+const GAP = 2;
+const NARROW = 460;
+
+/**
+ * Where the panels go: xy large at the left, the other two above each other at its right; under each
+ * other where there is little width. One panel fills all when it is maximised, or for flat data.
+ */
+export function layoutPanels(width: number, height: number, only: Plane["id"] | null): Panel[] {
+  const whole = { left: 0, top: 0, width, height };
+  if (only !== null) return [{ plane: planeOf(only), rect: whole }];
+  const [xy, yz, xz] = PLANES as [Plane, Plane, Plane];
+  if (width < NARROW) {
+    const part = (height - 2 * GAP) / 3;
+    return [xy, yz, xz].map((plane, i) => ({
+      plane,
+      rect: { left: 0, top: Math.round(i * (part + GAP)), width, height: Math.floor(part) },
+    }));
+  }
+  const main = Math.round((width - GAP) * 0.62);
+  const side = width - main - GAP;
+  const upper = Math.floor((height - GAP) / 2);
+  return [
+    { plane: xy, rect: { left: 0, top: 0, width: main, height } },
+    { plane: yz, rect: { left: main + GAP, top: 0, width: side, height: upper } },
+    {
+      plane: xz,
+      rect: { left: main + GAP, top: upper + GAP, width: side, height: height - upper - GAP },
+    },
+  ];
+}
+
+export function panelAt(panels: readonly Panel[], x: number, y: number): Panel | null {
+  const inside = ({ rect }: Panel) =>
+    x >= rect.left && x < rect.left + rect.width && y >= rect.top && y < rect.top + rect.height;
+  return panels.find(inside) ?? null;
+}
+
+/** How many mag-1 voxels along each axis one CSS pixel spans: pixels are square in physical space. */
+export function voxelsPerPixel(voxelSize: Vec3, zoom: number): Vec3 {
+  const finest = Math.min(...voxelSize);
+  return [
+    (zoom * finest) / voxelSize[0],
+    (zoom * finest) / voxelSize[1],
+    (zoom * finest) / voxelSize[2],
+  ];
+}
+
+/** The place in the dataset, in mag-1 voxels, that lies under a point of a panel. */
+export function pointToVoxel(
+  panel: Panel,
+  x: number,
+  y: number,
+  position: Vec3,
+  perPixel: Vec3,
+): Vec3 {
+  const { plane, rect } = panel;
+  const point: [number, number, number] = [position[0], position[1], position[2]];
+  point[plane.u] += (x - rect.left - rect.width / 2) * perPixel[plane.u];
+  point[plane.v] += (y - rect.top - rect.height / 2) * perPixel[plane.v];
+  return point;
+}
