@@ -216,4 +216,3 @@ export function sameCoordinates(a: Record<string, number>, b: Record<string, num
   const names = new Set([...Object.keys(a), ...Object.keys(b)]);
   return [...names].every((name) => a[name] === b[name]);
 }
-

@@ -21,7 +21,8 @@ export function variantKey({ kind, isSegmentation }: ShaderVariant): string {
 
 /** The fragment shader for one kind of texture. See README.md for the way from a pixel to a voxel. */
 export function fragmentShader({ kind, isSegmentation }: ShaderVariant): string {
-  const scalar = kind.sampler === "usampler3D" ? "uint" : kind.sampler === "isampler3D" ? "int" : "float";
+  const scalar =
+    kind.sampler === "usampler3D" ? "uint" : kind.sampler === "isampler3D" ? "int" : "float";
   return `#version 300 es
 precision highp float;
 precision highp int;

@@ -56,6 +56,8 @@ export interface ViewerState {
   position: Vec3;
   zoom: number;
   layers: Record<string, LayerState>;
+  /** Names from top to bottom, for the blend mode "cover"; layers that are not named lie below. */
+  layerOrder: readonly string[];
   blendMode: BlendMode;
   renderMissingDataBlack: boolean;
   additionalCoordinates: Record<string, number>;
@@ -88,22 +90,32 @@ export interface BrickSource {
 /** Ids of 64 bits are bigints; null: nothing is known there. */
 export type VoxelValue = number | bigint | readonly number[];
 
+/** What lies under the pointer: a whole mag-1 voxel, and per visible layer its value and where that was read. */
 export interface Hover {
+  plane: "xy" | "yz" | "xz";
   position: Vec3;
   values: Record<string, VoxelValue | null>;
+  mags: Record<string, Vec3>;
 }
 
+/**
+ * `state` tells changes made by the user, not those made through `setState`. `error` is an empty string
+ * when what was wrong is over. `contextlost` is true when the GPU went away, false when it is back.
+ */
 export interface ViewerEvents {
   state: ViewerState;
   hover: Hover | null;
   loading: boolean;
   error: string;
+  contextlost: boolean;
 }
 
 export interface ViewerOptions {
   scene: Scene;
   source: BrickSource;
   state?: StatePatch;
+  /** The same as listening to `state`. */
+  onChange?: (state: ViewerState) => void;
 }
 
 export interface ViewerHandle {
@@ -114,5 +126,7 @@ export interface ViewerHandle {
   readPixels(): { width: number; height: number; data: Uint8Array };
   /** Resolves when everything that is in view has been drawn. */
   settled(): Promise<void>;
+  /** Lay out anew for the element's present size; happens by itself when the element changes. */
+  resize(): void;
   destroy(): void;
 }

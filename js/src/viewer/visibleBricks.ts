@@ -41,7 +41,12 @@ export function panelBox(panel: Panel, view: View): Box {
 }
 
 /** The mag to draw with: an index into `mags`, which are finest first. */
-export function chooseLevel(mags: readonly Vec3[], layer: Box, view: View, maxBricks: number): number {
+export function chooseLevel(
+  mags: readonly Vec3[],
+  layer: Box,
+  view: View,
+  maxBricks: number,
+): number {
   const fine = mags.findIndex((mag) => {
     const pixels = map3((a) => (mag[a] / view.perPixel[a]) * view.ratio);
     return Math.min(...pixels) >= LEAST_PIXELS_PER_VOXEL;

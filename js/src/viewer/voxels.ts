@@ -4,7 +4,16 @@ import { BRICK } from "./visibleBricks.ts";
 
 /** What a brick of a layer looks like in a texture, and how its shader reads it. */
 export interface TextureKind {
-  internalFormat: "R8UI" | "R16UI" | "R32UI" | "RG32UI" | "R8I" | "R16I" | "R32I" | "R32F" | "RGBA8UI";
+  internalFormat:
+    | "R8UI"
+    | "R16UI"
+    | "R32UI"
+    | "RG32UI"
+    | "R8I"
+    | "R16I"
+    | "R32I"
+    | "R32F"
+    | "RGBA8UI";
   sampler: "usampler3D" | "isampler3D" | "sampler3D";
   /** Bytes of one texel. */
   bytes: number;
