@@ -1,0 +1,27 @@
+import { decodeBrick } from "./decode.ts";
+
+export interface DecodeRequest {
+  id: number;
+  size: number;
+  bricks: { payload: Uint8Array<ArrayBuffer>; encoding: number }[];
+}
+
+export interface DecodeReply {
+  id: number;
+  bricks: (ArrayBuffer | string)[];
+}
+
+const scope = self as unknown as {
+  onmessage: (event: MessageEvent<DecodeRequest>) => void;
+  postMessage(reply: DecodeReply, transfer: Transferable[]): void;
+};
+
+scope.onmessage = async ({ data: { id, size, bricks } }) => {
+  const decoded = await Promise.all(
+    bricks.map(({ payload, encoding }) =>
+      decodeBrick(payload, encoding, size).catch((error: unknown) => String(error)),
+    ),
+  );
+  const buffers = decoded.filter((brick) => typeof brick !== "string");
+  scope.postMessage({ id, bricks: decoded }, buffers);
+};
