@@ -123,6 +123,7 @@ class Dataset(Wire):
     """``dataSource`` is the datasource-properties document, or ``{"id", "status"}`` where unusable.
 
     ``statusReason`` says in words why it is unusable; ``warnings`` what is odd but does not hinder.
+    ``usedStorageBytes`` is null in lists, and as long as the files of a large dataset are being counted.
     """
 
     id: str
@@ -145,7 +146,7 @@ class Dataset(Wire):
     is_unreported: bool
     tags: list[str]
     folder_id: str
-    used_storage_bytes: int
+    used_storage_bytes: int | None
     is_virtual: bool
     status_reason: str
     warnings: list[str]

@@ -103,18 +103,20 @@ def _dataset(layer: LayerSource, mag: MagSource, voxel_size: VoxelSize) -> dict[
 
 
 def _omero(layer: LayerSource) -> dict[str, Any]:
-    """How to show a colour layer, where its file says so."""
-    view = layer.default_view_configuration or {}
-    window = view.get("intensityRange")
-    if layer.category != "color" or layer.num_channels != 1 or not window:
+    """How to show a colour layer, where its file says so in a way that OMERO's metadata can hold."""
+    view = layer.default_view_configuration
+    if layer.category != "color" or layer.num_channels != 1:
         return {}
-    low, high = view.get("min", window[0]), view.get("max", window[1])
-    red, green, blue = (int(part) for part in view.get("color", (255, 255, 255)))
+    match view.get("intensityRange"), view.get("color", [255, 255, 255]):
+        case [int() | float() as start, int() | float() as end], [int(), int(), int()] as color:
+            window = {"min": view.get("min", start), "max": view.get("max", end), "start": start, "end": end}
+        case _:
+            return {}
     channel = {
         "label": layer.name,
-        "active": not view.get("isDisabled", False),
-        "color": f"{red:02X}{green:02X}{blue:02X}",
-        "inverted": bool(view.get("isInverted", False)),
-        "window": {"min": low, "max": high, "start": window[0], "end": window[1]},
+        "active": view.get("isDisabled") is not True,
+        "color": "".join(f"{min(max(part, 0), 255):02X}" for part in color),
+        "inverted": view.get("isInverted") is True,
+        "window": window,
     }
     return {"omero": {"channels": [channel]}}

@@ -84,7 +84,7 @@ def describe(operations: Sequence[Described], *, server: str, version: str) -> d
 def _models(operations: Sequence[Described]) -> list[Any]:
     found: dict[str, Any] = {repr(Messages): Messages}
     for operation in operations:
-        for model in (operation.query, operation.body, operation.response):
+        for model in (operation.body, operation.response):
             if model is not None and not isinstance(model, str):
                 found[repr(model)] = model
     return list(found.values())

@@ -35,7 +35,7 @@ class WkJupyterApp(WkSettings, ExtensionApp):
             bricks_per_request=self.max_bricks_per_request,
             concurrent_decodes=self.concurrent_decodes,
         )
-        self.services = Services(self.store_config, limits=limits, log=self.log)
+        self.services = Services(self.store_config, owner_name=self.owner, limits=limits, log=self.log)
         self._scanning: asyncio.Task[None] | None = None
         self._keep_hashed_files_in_caches()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from wk_jupyter.api import models
 from wk_jupyter.server_ext.handlers import bricks, datasets, pictures, proxy, server, voxels, zarr
 from wk_jupyter.server_ext.operations import Access, Operation
+from wk_jupyter.store.bricks import BrickRequest
 
 if TYPE_CHECKING:
     from wk_jupyter.server_ext.handlers.base import WkHandler
@@ -89,7 +90,7 @@ _VOXELS: Final = (
     ),
     Operation(
         "POST", "data", f"{LAYER}/bricks", bricks.BricksHandler, VISIBLE,
-        "Many bricks of 32³ voxels in one frame, stored blocks as they lie", BYTES, body=bricks.BrickRequest,
+        "Many bricks of 32³ voxels in one frame, stored blocks as they lie", BYTES, body=BrickRequest,
     ),
     Operation(
         "GET", "data", f"{LAYER}/histogram", pictures.HistogramHandler, VISIBLE,

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from logging import Logger
 
-    from wk_jupyter.store import ScanReport, Store, StoreConfig
+    from wk_jupyter.store import DatasetRecord, ScanReport, Store, StoreConfig
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_MAX_SIZES: Final = 10_000
+_PATIENCE_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -31,13 +34,17 @@ class Services:
     its libraries take long to load, and neither the server's start nor its loop shall wait for them.
     """
 
-    def __init__(self, configure: Callable[[], StoreConfig], *, limits: Limits, log: Logger) -> None:
+    def __init__(
+        self, configure: Callable[[], StoreConfig], *, owner_name: str, limits: Limits, log: Logger
+    ) -> None:
+        self.owner_name = owner_name
         self.limits = limits
         self.log = log
         self.threads = ThreadPoolExecutor(limits.concurrent_decodes + 2, thread_name_prefix="wk_jupyter")
         self.decode_slots = asyncio.Semaphore(limits.concurrent_decodes)
         self.scanning = False
         self._configure = configure
+        self._sizes: dict[tuple[str, str], asyncio.Future[int]] = {}
         self._opened: Store | None = None
         self._opening: asyncio.Future[Store] | None = None
 
@@ -67,6 +74,19 @@ class Services:
             return await self.run(store.scan)
         finally:
             self.scanning = False
+
+    async def used_storage_bytes(self, record: DatasetRecord) -> int | None:
+        """The size of a dataset's files, or None while they are still being counted."""
+        key = (record.id, record.disk_key)
+        counting = self._sizes.get(key)
+        if counting is None:
+            store = await self.store()
+            counting = asyncio.ensure_future(self.run(store.used_storage_bytes, record))
+            self._sizes[key] = counting
+            while len(self._sizes) > _MAX_SIZES:
+                del self._sizes[next(iter(self._sizes))]
+        done, _ = await asyncio.wait([counting], timeout=_PATIENCE_SECONDS)
+        return counting.result() if done else None
 
     async def keep_scanning(self, interval_seconds: float) -> None:
         """Scan now and, where the interval is not 0, again and again. A failure is logged, not fatal."""

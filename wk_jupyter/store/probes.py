@@ -102,13 +102,17 @@ async def _first_voxel(reader: LayerReader, mag: Mag, boxes: Sequence[BoundingBo
 
 
 def _cubes(box: BoundingBox, per_axis: int) -> Iterator[BoundingBox]:
-    """Cubes of the grid of bricks around evenly spread points of a box, each once."""
-    steps = [
-        sorted({(start + (2 * i + 1) * extent // (2 * per_axis)) // CUBE_EDGE for i in range(per_axis)})
-        for start, extent in zip(box.topleft, box.size, strict=True)
-    ]
+    """Cubes of the grid of bricks, evenly spread over a box; all that touch it where these are few."""
+    steps = [_spread(start, extent, per_axis) for start, extent in zip(box.topleft, box.size, strict=True)]
     for z in steps[2]:
         for y in steps[1]:
             for x in steps[0]:
                 corner = Vec3Int(x * CUBE_EDGE, y * CUBE_EDGE, z * CUBE_EDGE)
                 yield BoundingBox(corner, Vec3Int(CUBE_EDGE, CUBE_EDGE, CUBE_EDGE))
+
+
+def _spread(start: int, extent: int, count: int) -> Sequence[int]:
+    first, end = start // CUBE_EDGE, -(-(start + extent) // CUBE_EDGE)
+    if end - first <= count:
+        return range(first, end)
+    return sorted({(start + (2 * i + 1) * extent // (2 * count)) // CUBE_EDGE for i in range(count)})

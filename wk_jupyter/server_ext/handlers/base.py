@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import msgspec
 from jupyter_server.base.handlers import JupyterHandler
@@ -18,7 +18,7 @@ from wk_jupyter.server_ext.operations import Access
 from wk_jupyter.server_ext.ranges import Unsatisfiable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
     from types import TracebackType
 
     from wk_jupyter.server_ext.operations import Operation
@@ -88,9 +88,9 @@ class WkHandler(JupyterHandler):
     @property
     def principal(self) -> Principal:
         """On whose behalf the store is asked."""
-        from wk_jupyter.store.access import Principal  # noqa: PLC0415 - loaded with the store, after the start
+        from wk_jupyter.store.access import ANONYMOUS, owner  # noqa: PLC0415 - loaded with the store
 
-        return Principal.owner if self.identity.is_owner else Principal.anonymous
+        return owner(self.services.owner_name) if self.identity.is_owner else ANONYMOUS
 
     def set_cors_headers(self) -> None:
         """Only what ``ServerApp.allow_origin`` allows, not Jupyter's exception for tokens."""
@@ -118,6 +118,9 @@ class WkHandler(JupyterHandler):
     async def dataset(self, ref: str) -> DatasetRecord:
         """The dataset of an id or ``name-id``; raises DatasetNotFound where the principal may not see it."""
         store = await self.services.store()
+        known = store.cached_dataset(self.principal, ref)
+        if known is not None:
+            return known
         return await self.services.run(store.dataset, self.principal, ref)
 
     def query(self, model: type[T]) -> T:
@@ -135,7 +138,7 @@ class WkHandler(JupyterHandler):
         """The JSON body as a model; raises InvalidInput naming the field."""
         try:
             return msgspec.json.decode(self.request.body, type=model)
-        except msgspec.DecodeError as error:  # ValidationError is one
+        except (msgspec.DecodeError, RecursionError) as error:  # a ValidationError is a DecodeError
             raise InvalidInput(f"The body of the request is wrong: {error}.") from error
 
     def base(self) -> str:
@@ -151,17 +154,21 @@ class WkHandler(JupyterHandler):
 
     async def head(self, **variables: str) -> None:
         """Answer as ``get`` does; tornado leaves out the body."""
-        await self.get(**variables)
+        await cast("Awaitable[None]", self.get(**variables))
 
     async def options(self, **_: str) -> None:
         """Answer a browser that asks before it sends a request of another site."""
         self.set_cors_headers()
-        self.set_header("Access-Control-Allow-Methods", ", ".join(sorted(self.operations)))
+        self.set_header("Access-Control-Allow-Methods", ", ".join(self._methods()))
         self.set_header(
             "Access-Control-Allow-Headers", "content-type, authorization, x-auth-token, x-xsrftoken, range"
         )
         self.set_status(204)
         self.finish()
+
+    def _methods(self) -> list[str]:
+        head = ["HEAD"] if "GET" in self.operations else []
+        return sorted([*self.operations, *head])
 
     # --- errors and the log -----------------------------------------------------------------
 
@@ -171,7 +178,7 @@ class WkHandler(JupyterHandler):
         self.set_status(status)
         self.set_cors_headers()
         if status == 405:
-            self.set_header("Allow", ", ".join(sorted(self.operations)))
+            self.set_header("Allow", ", ".join(self._methods()))
         if isinstance(error, Unsatisfiable):
             self.set_header("Content-Range", f"bytes */{error.size}")
         self.finish(body_of(error, status))

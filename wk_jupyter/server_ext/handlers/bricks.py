@@ -18,6 +18,11 @@ class BricksHandler(LayerHandler):
                 f"{len(request.bricks)} bricks are too many.", hint=f"Ask for at most {limit} at once."
             )
         reader = await self.layer(dataset, layer)
-        reply = await reader.bricks(request)
+        offered = self.request.headers.get("Accept-Encoding", "")
+        slots = self.services.decode_slots
+        reply = await reader.bricks(request, zstd_body="zstd" in offered, slots=slots)
         self.set_header("Content-Type", "application/octet-stream")
-        self.finish(reply)
+        self.set_header("Vary", "Accept-Encoding")
+        if reply.content_encoding is not None:
+            self.set_header("Content-Encoding", reply.content_encoding)
+        self.finish(reply.body)

@@ -23,7 +23,7 @@ from wk_jupyter.server_ext.handlers.server import data_store
 
 if TYPE_CHECKING:
     from wk_jupyter.datasource import LayerSource, MagSource
-    from wk_jupyter.store import DatasetRecord, Store
+    from wk_jupyter.store import DatasetQuery, DatasetRecord, Store
 
 _LARGEST_PAGE = 10_000
 
@@ -47,14 +47,14 @@ class DatasetHandler(LayerHandler):
             directory_name=record.directory_name,
             created=record.created,
             is_editable=self.identity.is_owner,
-            last_used_by_user=record.created,
+            last_used_by_user=0,
             logo_url="",
             sorting_key=record.created,
-            metadata=record.metadata,
+            metadata=[dict(entry) for entry in record.metadata],
             is_unreported=not record.is_active,
             tags=list(record.tags),
             folder_id=record.folder_id,
-            used_storage_bytes=record.used_storage_bytes,
+            used_storage_bytes=None,
             is_virtual=False,
             status_reason=record.status_reason,
             warnings=list(record.warnings),
@@ -64,7 +64,7 @@ class DatasetHandler(LayerHandler):
     def _data_source_document(self, store: Store, record: DatasetRecord) -> dict[str, Any]:
         identity = {"name": record.directory_name, "team": record.organization}
         if not record.is_active:
-            return {"id": identity, "status": record.status}
+            return {"id": identity, "status": _status(record)}
         folder = store.folder(record)
 
         def mag_path(layer: LayerSource, mag: MagSource) -> str | None:
@@ -88,7 +88,7 @@ class DatasetListHandler(DatasetHandler):
         if query.page_number < 0:
             raise InvalidInput("pageNumber: pages count from 0.")
         store = await self.store()
-        page = await self.services.run(store.list_datasets, self.principal, query)
+        page = await self.services.run(store.list_datasets, self.principal, _catalog_query(query))
         if query.include_total_count:
             self.set_header("X-Total-Count", str(page.total))
         if query.compact or lists_are_compact(self.version):
@@ -106,8 +106,8 @@ class DatasetListHandler(DatasetHandler):
             directory_name=record.directory_name,
             created=record.created,
             is_editable=self.identity.is_owner,
-            last_used_by_user=record.created,
-            status=record.status,
+            last_used_by_user=0,
+            status=_status(record),
             tags=list(record.tags),
             is_unreported=not record.is_active,
             color_layer_names=list(record.color_layer_names),
@@ -115,11 +115,34 @@ class DatasetListHandler(DatasetHandler):
         )
 
 
+def _status(record: DatasetRecord) -> str:
+    """Nothing where all is well, else why the dataset cannot be used."""
+    return "" if record.is_active else record.status_reason or record.status
+
+
+def _catalog_query(query: DatasetListQuery) -> DatasetQuery:
+    from wk_jupyter.store import DatasetQuery  # noqa: PLC0415 - loads SQLAlchemy
+
+    is_active = query.is_active
+    if is_active is None and query.is_unreported is not None:
+        is_active = not query.is_unreported
+    return DatasetQuery(
+        search=query.search_query or "",
+        is_active=is_active,
+        organization=query.organization_id,
+        folder_id=query.folder_id,
+        limit=query.limit,
+        offset=query.page_number * (query.limit or 0),
+    )
+
+
 class DatasetDetailHandler(DatasetHandler):
     async def get(self, dataset: str) -> None:
         record = await self.dataset(dataset)
         store = await self.store()
-        self.send(await self.services.run(self.full, store, record))
+        document = await self.services.run(self.full, store, record)
+        document["usedStorageBytes"] = await self.services.used_storage_bytes(record)
+        self.send(document)
 
 
 class DisambiguateHandler(LayerHandler):

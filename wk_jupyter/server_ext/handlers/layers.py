@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from wk_jupyter.server_ext.handlers.base import WkHandler
 from wk_jupyter.server_ext.ranges import parse_range
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from wk_jupyter.datasource import DataSource
-    from wk_jupyter.geometry import Mag, Vec3Int
     from wk_jupyter.store import DatasetRecord
     from wk_jupyter.store.bricks import LayerReader
-
-BRICK_EDGE: Final = 32
 
 
 class LayerHandler(WkHandler):
@@ -29,16 +24,8 @@ class LayerHandler(WkHandler):
         """Raises DatasetNotFound, also for what the principal may not see, and LayerNotFound."""
         record = await self.dataset(dataset)
         store = await self.store()
-        return await self.services.run(store.layer, record, layer)
-
-    async def raw_brick(
-        self, reader: LayerReader, mag: Mag, brick: Vec3Int, position: Mapping[str, int]
-    ) -> bytes | None:
-        """The voxels of one brick, little-endian and channels fastest, or None where nothing is stored.
-
-        Raises CorruptData where they cannot be read.
-        """
-        raise NotImplementedError
+        reader = store.cached_layer(record, layer)
+        return reader if reader is not None else await self.services.run(store.layer, record, layer)
 
     def send_ranged(self, body: bytes, media_type: str) -> None:
         """Finish with ``body`` or the ``Range`` of it that is asked for."""

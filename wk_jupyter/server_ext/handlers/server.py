@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import wk_jupyter
 from wk_jupyter.api.models import BuildInfo, DataStore, Health, HttpApiVersioning, Software, User
 from wk_jupyter.api.openapi import describe
@@ -37,16 +39,17 @@ class HealthHandler(WkHandler):
 
 class UserHandler(WkHandler):
     async def get(self) -> None:
-        user = (await self.store()).owner
+        store = await self.store()
+        name = self.services.owner_name
         self.send(
             User(
-                id=user.id,
-                email=user.email,
-                organization=user.organization,
-                first_name=user.first_name,
-                last_name=user.last_name,
-                created=user.created,
-                last_activity=user.created,
+                id=user_id(store.data_dir_id, name),
+                email=f"{name}@localhost",
+                organization=store.config.organization,
+                first_name=name,
+                last_name="",
+                created=0,
+                last_activity=0,
                 is_active=True,
                 is_admin=True,
                 is_dataset_manager=True,
@@ -75,6 +78,11 @@ class NowhereHandler(WkHandler):
         from wk_jupyter.errors import NotFound  # noqa: PLC0415
 
         raise NotFound("There is nothing at this address.", hint="api/openapi.json lists all addresses.")
+
+
+def user_id(data_dir_id: str, name: str) -> str:
+    """An id in the form of WEBKNOSSOS's, the same as long as the data directory is."""
+    return hashlib.sha256(f"{data_dir_id} {name}".encode()).hexdigest()[:24]
 
 
 def data_store(handler: WkHandler) -> DataStore:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from wk_jupyter.api.frames import BRICK_SIDE
 from wk_jupyter.api.models import AdditionalCoordinate, Cuboid, CutoutQuery, RawCuboid
 from wk_jupyter.errors import InvalidInput, TooLarge
 from wk_jupyter.geometry import BoundingBox, Mag, Vec3Int
-from wk_jupyter.server_ext.handlers.layers import BRICK_EDGE, LayerHandler
+from wk_jupyter.server_ext.handlers.layers import LayerHandler
 from wk_jupyter.server_ext.pieces import pieces
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ class CutoutHandler(LayerHandler):
         self.set_header("MISSING-BUCKETS", "[]")
         if self.request.method == "HEAD":
             return
-        align = reader.volume(mag).info.chunk_shape if mag in reader.mags else Vec3Int(1, 1, 1)
+        align = Vec3Int(1, 1, 1)
+        if mag in reader.mags:
+            align = (await self.services.run(reader.volume, mag)).info.chunk_shape
         left_over = b""  # at four bits: a voxel that waits for the one with which it shares a byte
         for piece in pieces(box, voxel_bytes=voxel_bytes, limit=_PIECE_BYTES, align=align):
             async with self.services.decode_slots:
@@ -130,8 +133,8 @@ class BucketsHandler(CutoutHandler):
         inside = box.intersection(reader.layer.bounding_box.in_mag(mag))
         if mag not in reader.mags or inside.is_empty:
             return None
-        if edge == BRICK_EDGE and all(start % BRICK_EDGE == 0 for start in box.topleft):
-            return await self.raw_brick(reader, mag, box.topleft // BRICK_EDGE, position)
+        if edge == BRICK_SIDE and all(start % BRICK_SIDE == 0 for start in box.topleft):
+            return await reader.brick(mag, box.topleft // BRICK_SIDE, position)
         return await self._read(reader, mag, box, position)
 
 

@@ -12,7 +12,7 @@ from wk_jupyter.api import ngff
 from wk_jupyter.api.documents import zarr_document
 from wk_jupyter.api.versions import encode_big_integers
 from wk_jupyter.errors import MagNotFound, NotFound
-from wk_jupyter.geometry import Mag, Vec3Int
+from wk_jupyter.geometry import Mag
 from wk_jupyter.server_ext.handlers.layers import LayerHandler
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ class ZarrHandler(LayerHandler):
         position = {axis.name: index for axis, index in zip(axes, indices[1:-3], strict=True)}
         outside = any(not axis.lower <= position[axis.name] < axis.upper for axis in axes)
         async with self.services.decode_slots:
-            raw = None if outside else await self.raw_brick(reader, known, Vec3Int(*indices[-3:]), position)
+            x, y, z = indices[-3:]
+            raw = None if outside else await reader.brick(known, (x, y, z), position)
         if raw is None:
             raise NotFound(f"Chunk {indices} of {layer}/{mag} is not stored; its voxels are 0.")
         self.send_ranged(raw, "application/octet-stream")

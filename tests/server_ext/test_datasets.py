@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from sample_datasets import BIG_ID, CORNER, SIZE, write_properties
+
+ENVELOPE = {"customJsonEncoding": "bigint", "value": str(BIG_ID)}
+
+
+async def test_versions(wk):
+    info = (await wk.get("api/buildinfo", role="anonymous")).json()
+    assert info["httpApiVersioning"] == {"currentApiVersion": 16, "oldestSupportedApiVersion": 13}
+    assert info["webknossos"]["name"] == "webknossos"
+    for version in ("", "/v1", "/v13", "/v16", "/v99"):
+        assert (await wk.get(f"api{version}/buildinfo")).json() == info
+
+
+async def test_health_tells_the_owner_which_data_directory_it_is(wk, samples):
+    mine = (await wk.get("api/health")).json()
+    assert mine["dataDirId"] == (samples.data_dir / ".wk_jupyter_id").read_text().strip()
+    assert "dataDirId" not in (await wk.get("api/health", role="anonymous")).json()
+
+
+async def test_user_and_data_stores(wk, jp_base_url):
+    user = (await wk.get("api/user")).json()
+    assert user["organization"] == "lab"
+    assert len(user["id"]) == 24
+    assert user["id"] == (await wk.get("api/user")).json()["id"]
+    (store,) = (await wk.get("api/datastores")).json()
+    assert store["url"] + "/" == wk.url
+
+
+async def test_addresses_behind_a_proxy(wk, jp_base_url):
+    (store,) = (await wk.get("api/datastores", headers={"Host": "localhost:9"})).json()
+    assert store["url"] == f"http://localhost:9{jp_base_url}wk"
+
+
+async def test_lists_are_compact_from_version_16_on(wk):
+    short = (await wk.get("api/v16/datasets")).json()
+    assert {entry["name"] for entry in short} == {"cells", "rgb", "timelapse", "broken"}
+    cells = next(entry for entry in short if entry["name"] == "cells")
+    assert cells["colorLayerNames"] == ["color"]
+    assert cells["segmentationLayerNames"] == ["segmentation"]
+    assert "dataSource" not in cells
+    full = (await wk.get("api/v15/datasets")).json()
+    assert all("dataSource" in entry for entry in full)
+    compact = (await wk.get("api/v15/datasets?compact=true")).json()
+    assert compact == short
+
+
+async def test_filters_and_pages(wk):
+    async def names(query):
+        reply = await wk.get(f"api/datasets?{query}")
+        assert reply.status_code == 200, reply.text
+        return [entry["name"] for entry in reply.json()]
+
+    assert await names("isActive=false") == ["broken"]
+    assert sorted(await names("isActive=true")) == ["cells", "rgb", "timelapse"]
+    assert await names("searchQuery=CEL") == ["cells"]
+    assert await names("organizationId=elsewhere") == []
+    everything = await names("organizationId=lab")
+    pages = [await names(f"limit=2&pageNumber={page}") for page in range(3)]
+    assert pages == [everything[:2], everything[2:], []]
+    reply = await wk.get("api/datasets?limit=1&includeTotalCount=true")
+    assert reply.headers["x-total-count"] == "4"
+
+
+async def test_one_dataset(wk, samples):
+    dataset = await wk.id_of("cells")
+    found = (await wk.get(f"api/v16/datasets/{dataset}")).json()
+    assert (await wk.get(f"api/v16/datasets/cells-{dataset}")).json() == found
+    assert found["directoryName"] == "cells"
+    assert found["owningOrganization"] == "lab"
+    source = found["dataSource"]
+    assert source["id"] == {"name": "cells", "team": "lab"}
+    color, segmentation = source["dataLayers"]
+    assert color["boundingBox"] == {
+        "topLeft": list(CORNER),
+        "width": SIZE[0],
+        "height": SIZE[1],
+        "depth": SIZE[2],
+    }
+    for mag in (*color["mags"], *segmentation["mags"]):
+        assert Path(mag["path"]).is_absolute()
+        assert Path(mag["path"]).is_dir()
+    assert color["mags"][0]["credentialId"] == "kept"
+    assert segmentation["largestSegmentId"] == ENVELOPE
+
+
+async def test_big_integers_are_plain_for_old_clients(wk):
+    dataset = await wk.id_of("cells")
+    old = (await wk.get(f"api/v14/datasets/{dataset}")).json()
+    assert old["dataSource"]["dataLayers"][1]["largestSegmentId"] == BIG_ID
+    for place in (f"zarr/{dataset}", f"datasets/{dataset}/proxy", f"zarr3/{dataset}"):
+        for version, expected in (("v14", BIG_ID), ("v15", ENVELOPE)):
+            document = (await wk.get(f"data/{version}/{place}/datasource-properties.json")).json()
+            assert document["dataLayers"][1]["largestSegmentId"] == expected
+
+
+async def test_the_disks_paths_are_for_the_owner_alone(wk, make_public, samples):
+    await make_public("cells")
+    dataset = await wk.id_of("cells")
+    for path in (
+        f"api/datasets/{dataset}",
+        "api/v15/datasets",
+        f"data/zarr/{dataset}/datasource-properties.json",
+    ):
+        text = (await wk.get(path, role="anonymous")).text
+        assert str(samples.data_dir) not in text, path
+
+
+async def test_a_broken_dataset_is_listed_with_its_reason(wk):
+    broken = await wk.id_of("broken")
+    found = (await wk.get(f"api/datasets/{broken}")).json()
+    assert set(found["dataSource"]) == {"id", "status"}
+    assert found["isActive"] is False
+    assert "datasource-properties.json" in found["statusReason"]
+
+
+async def test_disambiguate(wk):
+    found = (await wk.get("api/datasets/disambiguate/lab/cells/toId")).json()
+    assert found == {
+        "id": await wk.id_of("cells"),
+        "name": "cells",
+        "organization": "lab",
+        "directoryName": "cells",
+    }
+    assert (await wk.get("api/datasets/disambiguate/lab/nothing/toId")).status_code == 404
+    assert (await wk.get("api/datasets/disambiguate/other/cells/toId")).status_code == 404
+
+
+async def test_view_configuration(wk):
+    dataset = await wk.id_of("cells")
+    shown = (await wk.get(f"api/datasetConfigurations/{dataset}")).json()
+    assert shown["zoom"] == 2.0
+    assert shown["layers"]["color"]["intensityRange"] == [10, 200]
+    assert shown["layers"]["segmentation"]["alpha"] == 20
+    assert (await wk.post(f"api/datasetConfigurations/{dataset}", json=[])).json() == shown
+
+
+async def test_folders(wk):
+    root = (await wk.get("api/folders/root")).json()
+    assert (await wk.get("api/folders/tree")).json() == [
+        {"id": root["id"], "name": root["name"], "parent": None}
+    ]
+    assert all(entry["folderId"] == root["id"] for entry in (await wk.get("api/datasets")).json())
+
+
+async def test_refresh_sees_what_came_went_and_changed(wk, samples):
+    shutil.copytree(samples.folder / "rgb", samples.folder / "copy")
+    shutil.rmtree(samples.folder / "timelapse")
+    properties = samples.folder / "broken" / "datasource-properties.json"
+    shutil.copy(samples.folder / "rgb" / "datasource-properties.json", properties)
+    report = await wk.post("data/triggers/checkInboxBlocking")
+    assert report.status_code == 200
+    active = (await wk.get("api/datasets?isActive=true")).json()
+    assert {entry["name"] for entry in active} == {"cells", "rgb", "copy", "broken"}
+
+
+async def test_the_served_documents(wk):
+    dataset = await wk.id_of("cells")
+    zarr = (await wk.get(f"data/v15/zarr/{dataset}/datasource-properties.json")).json()
+    color, segmentation = zarr["dataLayers"]
+    assert color["dataFormat"] == segmentation["dataFormat"] == "zarr"
+    order = {"c": 0, "x": 1, "y": 2, "z": 3}
+    assert color["mags"] == [
+        {"mag": [1, 1, 1], "path": "./color/1", "axisOrder": order},
+        {"mag": [2, 2, 1], "path": "./color/2-2-1", "axisOrder": order},
+    ]
+    assert "attachments" not in segmentation
+    proxy = (await wk.get(f"data/v15/datasets/{dataset}/proxy/datasource-properties.json")).json()
+    color, segmentation = proxy["dataLayers"]
+    assert (color["dataFormat"], segmentation["dataFormat"]) == ("zarr3", "zarr")
+    assert [mag["path"] for mag in color["mags"]] == ["./layers/color/mags/1", "./layers/color/mags/2-2-1"]
+    (attachment,) = segmentation["attachments"]["agglomerates"]
+    assert attachment["path"] == "./layers/segmentation/attachments/agglomerate/view 1"
+    film = await wk.id_of("timelapse")
+    (layer,) = (await wk.get(f"data/zarr/{film}/datasource-properties.json")).json()["dataLayers"]
+    assert layer["mags"][0]["axisOrder"] == {"c": 0, "x": 2, "y": 3, "z": 4}
+    assert layer["additionalAxes"] == [{"name": "t", "bounds": [0, 3], "index": 1}]
+
+
+async def test_secrets_in_a_file_are_not_served(wk, samples, make_public):
+    folder = samples.folder / "remote"
+    layer = json.loads((samples.folder / "rgb" / "datasource-properties.json").read_text())["dataLayers"][0]
+    layer["mags"][0]["credentials"] = {"user": "ada", "password": "hunter2"}
+    shutil.copytree(samples.folder / "rgb" / "photo", folder / "photo")
+    write_properties(folder, [layer])
+    await wk.post("api/datasets/refresh")
+    dataset = await wk.id_of("remote")
+    for path in (
+        f"api/datasets/{dataset}",
+        f"data/zarr/{dataset}/datasource-properties.json",
+        f"data/datasets/{dataset}/proxy/datasource-properties.json",
+    ):
+        assert "hunter2" not in (await wk.get(path)).text, path
+
+
+async def test_openapi_has_every_route(wk):
+    from wk_jupyter.server_ext.routes import OPERATIONS
+
+    document = (await wk.get("api/openapi.json", role="anonymous")).json()
+    assert document["openapi"].startswith("3.1")
+    described = {(method, path) for path, item in document["paths"].items() for method in item}
+    expected = {
+        (operation.method.lower(), f"/{operation.area}/{operation.path}".replace("*}", "}"))
+        for operation in OPERATIONS
+    }
+    assert described == expected
+    text = json.dumps(document)
+    names = {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}
+    assert names == set(document["components"]["schemas"])
+    operations = [item for path in document["paths"].values() for item in path.values()]
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            declared = {p["name"] for p in operation["parameters"] if p["in"] == "path"}
+            assert declared == {part.split("}")[0] for part in path.split("{")[1:]}
