@@ -20,7 +20,7 @@ import json
 import struct
 import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -77,7 +77,7 @@ class Entry:
             raise failure_of(self.payload)
         if self.status == Status.MISSING:
             return None
-        return decode_payload(self.payload, self.encoding, size, label="a brick of the answer")
+        return decode_payload(self.payload, self.encoding, size, lambda: "a brick of the answer")
 
 
 def failure_payload(error: WkError) -> bytes:
@@ -94,7 +94,7 @@ def failure_of(payload: bytes | memoryview) -> CorruptData:
         return CorruptData("the server could not read a brick and gave no reason.")
 
 
-def encode_frame(codes: Sequence[int], payloads: Sequence[bytes | bytearray]) -> bytes:
+def encode_frame(codes: Sequence[int], payloads: Sequence[bytes | bytearray | memoryview]) -> bytes:
     """Put bricks into one frame; ``codes`` are ``ok_code(…)``, ``MISSING_CODE`` or ``FAILED_CODE``."""
     # Plain sequences, not objects: this runs for each brick on the server's event loop.
     return b"".join((_table(codes, [len(payload) for payload in payloads]), *payloads))
@@ -105,13 +105,15 @@ _WRONG_SIZE: Final = failure_payload(
 )
 
 
-def encode_zstd_body(codes: Sequence[int], payloads: Sequence[bytes | bytearray], brick_bytes: int) -> bytes:
+def encode_zstd_body(
+    codes: Sequence[int], payloads: Sequence[bytes | bytearray | memoryview], brick_bytes: int
+) -> bytes:
     """Put bricks whose payloads are zstd frames of ``brick_bytes`` into a ``Content-Encoding: zstd`` body.
 
     One frame that decodes to another size would shift all that follow, so a brick whose frame promises
     another size is sent as failed.
     """
-    heads, lengths, bodies = list(codes), [0] * len(codes), list[bytes | bytearray]()
+    heads, lengths, bodies = list(codes), [0] * len(codes), list[bytes | bytearray | memoryview]()
     for i, payload in enumerate(payloads):
         if codes[i] == MISSING_CODE:
             continue
@@ -154,19 +156,19 @@ _RELOAD: Final = "Ask again; if that does not help, something between server and
 
 
 def decode_payload(
-    data: bytes | bytearray | memoryview, encoding: Encoding, size: int, *, label: str
+    data: bytes | bytearray | memoryview, encoding: Encoding, size: int, describe: Callable[[], str]
 ) -> bytes:
     """Return the ``size`` decoded bytes of a block.
 
-    The bytes may be hostile: never more than ``size`` is allocated. ``label`` names the block in the
+    The bytes may be hostile: never more than ``size`` is allocated. ``describe`` names the block in the
     CorruptData that is raised where they do not decode to exactly that size.
     """
     try:
         decoded = _decode(data, encoding, size)
     except (lz4.block.LZ4BlockError, zstandard.ZstdError, zlib.error, ValueError) as error:
-        raise _damaged(label, f"its {encoding.name} bytes do not decode ({error})") from None
+        raise _damaged(describe(), f"its {encoding.name} bytes do not decode ({error})") from None
     if len(decoded) != size:
-        raise _damaged(label, f"it decodes to {len(decoded):,} bytes instead of {size:,}")
+        raise _damaged(describe(), f"it decodes to {len(decoded):,} bytes instead of {size:,}")
     return decoded
 
 
@@ -190,7 +192,7 @@ def _decode(data: bytes | bytearray | memoryview, encoding: Encoding, size: int)
     return decompressor.decompress(data, max_output_size=size)
 
 
-def _promised_size(payload: bytes | bytearray) -> int:
+def _promised_size(payload: bytes | bytearray | memoryview) -> int:
     try:
         return zstandard.frame_content_size(payload)
     except zstandard.ZstdError:

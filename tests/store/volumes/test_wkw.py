@@ -391,7 +391,7 @@ def test_stored_blocks_decode_to_the_voxels(tmp_path: Path, block_type: BlockTyp
     assert blocks.layout.shape == (8, 8, 8)
     for index in np.ndindex(4, 2, 2):
         [block] = blocks.fetch([index])
-        raw = decode_payload(block, blocks.layout.encoding, blocks.layout.decoded_bytes, label="x")
+        raw = decode_payload(block, blocks.layout.encoding, blocks.layout.decoded_bytes, lambda: "x")
         x, y, z = (8 * n for n in index)
         part = voxels[:, x : x + 8, y : y + 8, z : z + 8]
         assert raw == part.tobytes(order="F")

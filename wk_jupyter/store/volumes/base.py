@@ -91,7 +91,7 @@ class BlockError:
     error: CorruptData
 
 
-Block: TypeAlias = bytes | bytearray | Absent | BlockError
+Block: TypeAlias = bytes | bytearray | memoryview | Absent | BlockError
 
 
 @runtime_checkable
@@ -100,12 +100,19 @@ class StoredBlocks(Protocol):
 
     layout: BlockLayout
 
-    def fetch_cached(self, indices: Sequence[BlockIndex]) -> list[Block]:
-        """Return the blocks without ever waiting for the disk; what would wait is ``COLD``."""
+    def fetch_cached(self, indices: Sequence[BlockIndex], scratch: memoryview | None = None) -> list[Block]:
+        """Return the blocks without ever waiting for the disk; what would wait is ``COLD``.
+
+        Blocks may be views of ``scratch``, where one is given, and then last until it is used again.
+        """
         ...
 
     def fetch(self, indices: Sequence[BlockIndex]) -> list[Block]:
         """Return the blocks, reading from disk where needed."""
+        ...
+
+    def describe(self, index: BlockIndex) -> str:
+        """Name a block and its file, for errors."""
         ...
 
 

@@ -6,15 +6,17 @@ import asyncio
 import os
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wk_jupyter.api.frames import decode_payload
+from wk_jupyter.api.frames import Encoding, decode_payload
 from wk_jupyter.datasource import LayerSource, MagSource
 from wk_jupyter.errors import CorruptData
 from wk_jupyter.geometry import BoundingBox, Vec3Int
@@ -94,14 +96,6 @@ class WkwGrid:
         return checked_table(ends - lengths, np.where(lengths == 0, -1, lengths), size, self.layout)
 
 
-@dataclass(frozen=True)
-class _Run:
-    """Blocks that follow one another in a file: their numbers, and where each lies in the box of blocks."""
-
-    numbers: NDArray[np.int64]
-    places: NDArray[np.int64]
-
-
 class WkwVolume:
     """One mag in WKW. A cube file that is not there is zeros."""
 
@@ -119,21 +113,21 @@ class WkwVolume:
 
     def read(self, box: BoundingBox, position: Position = FIRST_POSITION) -> NDArray[Any]:  # noqa: ARG002 WKW has no more axes
         """Return the voxels of ``box`` as (c, x, y, z). Raises CorruptData, naming the file."""
-        # Built as (z, y, x·c), which is how voxels lie in a block: numpy copies long inner rows fast.
+        # Little-endian (z, y, x·c), as voxels lie in a block: rows along x are copied as bytes.
         x, y, z = box.size
-        channels = self.header.num_channels
-        voxels = np.zeros((z, y, x * channels), self.header.dtype)
-        inside = box.intersection(_WHOLE_SPACE)
-        cubes = list(self._cubes(inside))
+        header = self.header
+        voxels = np.zeros((z, y, x * header.num_channels), header.dtype.newbyteorder("<"))
+        parts = list(self._parts(box))
         try:
-            self._read_cubes(cubes, box, voxels)
+            self._read_parts(parts, voxels)
         except CorruptData:
-            if not self.stored_blocks.has_changed([file for file, _ in cubes]):
+            if not self.stored_blocks.has_changed([part.file for part in parts]):
                 raise
             # A file was replaced while its old index was known here.
             voxels[...] = 0
-            self._read_cubes(cubes, box, voxels)
-        return voxels.reshape(z, y, x, channels).transpose(3, 2, 1, 0)
+            self._read_parts(parts, voxels)
+        voxels = voxels.astype(header.dtype, copy=False)
+        return voxels.reshape(z, y, x, header.num_channels).transpose(3, 2, 1, 0)
 
     async def read_async(self, box: BoundingBox, position: Position = FIRST_POSITION) -> NDArray[Any]:
         return await asyncio.to_thread(self.read, box, position)
@@ -156,98 +150,128 @@ class WkwVolume:
         last = Vec3Int.of([max(axis) for axis in zip(*found, strict=True)])
         return BoundingBox.from_corners(first * self.header.cube_side, (last + 1) * self.header.cube_side)
 
-    def _read_cubes(
-        self, cubes: list[tuple[BlockIndex, BoundingBox]], box: BoundingBox, out: NDArray[Any]
-    ) -> None:
-        if len(cubes) == 1:  # a hop to another thread costs as much as a few blocks
-            self._read_cube(cubes[0], box, out)
+    def _read_parts(self, parts: list[_Part], out: NDArray[Any]) -> None:
+        if len(parts) == 1:  # a hop to another thread costs as much as a few blocks
+            self._read_part(parts[0], out)
             return
-        for job in [_POOL.submit(self._read_cube, cube, box, out) for cube in cubes]:
+        jobs = [_POOL.submit(self._read_part, part, out) for part in parts]
+        wait(jobs)  # also after a failure: none may write into ``out`` later
+        for job in jobs:
             job.result()
 
-    def _cubes(self, box: BoundingBox) -> Iterator[tuple[BlockIndex, BoundingBox]]:
-        """Cube files that a box meets, each cut into parts small enough to share between threads."""
-        if box.is_empty:
+    def _parts(self, box: BoundingBox) -> Iterator[_Part]:
+        """Cut a box along cube files, and these into slabs small enough to share between threads."""
+        inside = box.intersection(_WHOLE_SPACE)
+        if inside.is_empty:
             return
         side = self.header.cube_side
-        first, last = box.topleft // side, box.bottomright.ceildiv(side)
-        for z in range(first.z, last.z):
-            for y in range(first.y, last.y):
-                for x in range(first.x, last.x):
-                    part = box.intersection(BoundingBox(Vec3Int(x, y, z) * side, Vec3Int.of(side)))
-                    yield from (((x, y, z), piece) for piece in self._pieces(part))
+        slab = max(self.header.block_len, min(side, 128))
+        origin, begin, end = box.topleft, inside.topleft, inside.bottomright
+        for z in range(begin.z // slab, -(-end.z // slab)):
+            for y in range(begin.y // side, -(-end.y // side)):
+                for x in range(begin.x // side, -(-end.x // side)):
+                    first = Vec3Int(x * side, y * side, z * slab)
+                    yield _Part(
+                        file=(x, y, z * slab // side),
+                        begin=first.pairmax(begin),
+                        end=(first + Vec3Int(side, side, slab)).pairmin(end),
+                        origin=origin,
+                    )
 
-    def _pieces(self, part: BoundingBox) -> Iterator[BoundingBox]:
-        step = max(self.header.block_len, self.header.cube_side // 8, 128)
-        z = part.topleft.z
-        while z < part.bottomright.z:
-            end = min((z // step + 1) * step, part.bottomright.z)
-            yield BoundingBox((part.topleft.x, part.topleft.y, z), (part.size.x, part.size.y, end - z))
-            z = end
-
-    def _read_cube(self, cube: tuple[BlockIndex, BoundingBox], box: BoundingBox, out: NDArray[Any]) -> None:
-        file, part = cube
-        opened = self.stored_blocks.open_file(file)
-        if opened is None:
+    def _read_part(self, part: _Part, out: NDArray[Any]) -> None:
+        file = self.stored_blocks.open_file(part.file)
+        if file is None:
             return
-        base = Vec3Int.of(file) * self.header.file_len
-        blocks, pastes = zip(*(self._axis(part, box, base, axis) for axis in range(3)), strict=True)
-        numbers = morton_grid(*blocks).ravel()
-        count_x, count_y = len(blocks[0]), len(blocks[1])
-        for run in _runs(numbers, opened.table):
-            data = _read_run(opened, run)
-            for number, place, block in zip(run.numbers.tolist(), run.places.tolist(), data, strict=True):
-                z, rest = divmod(place, count_x * count_y)
-                y, x = divmod(rest, count_x)
-                voxels = self._decode(block, f"block {number} of {opened.path}")
-                (from_x, to_x), (from_y, to_y), (from_z, to_z) = pastes[0][x], pastes[1][y], pastes[2][z]
-                out[to_z, to_y, to_x] = voxels[from_z, from_y, from_x]
-
-    def _axis(
-        self, part: BoundingBox, box: BoundingBox, base: Vec3Int, axis: int
-    ) -> tuple[range, list[tuple[slice, slice]]]:
-        """The blocks of a file along one axis, and which of their voxels go where in the box."""
-        side = self.header.block_len
-        begin, end, origin = part.topleft[axis], part.bottomright[axis], box.topleft[axis]
-        blocks = range(begin // side, -(-end // side))
-        width = self.header.num_channels if axis == 0 else 1
-        cuts = [(max(begin, b * side), min(end, (b + 1) * side), b * side) for b in blocks]
-        pastes = [
-            (slice((lo - at) * width, (hi - at) * width), slice((lo - origin) * width, (hi - origin) * width))
-            for lo, hi, at in cuts
-        ]
-        return range(blocks.start - base[axis], blocks.stop - base[axis]), pastes
-
-    def _decode(self, data: memoryview, label: str) -> NDArray[Any]:
-        header, side = self.header, self.header.block_len
-        if header.is_compressed:
-            raw: Any = decode_payload(data, self._grid.layout.encoding, header.block_bytes, label=label)
-        else:
-            raw = data
-        return np.frombuffer(raw, header.dtype.newbyteorder("<")).reshape(side, side, -1)
+        header, size = self.header, self.header.block_bytes
+        strides = (header.block_len**2 * header.voxel_bytes, header.block_len * header.voxel_bytes)
+        is_compressed = header.is_compressed
+        copies = _copies(part, header, out)
+        for run in _runs(copies["number"], file):
+            for copy, start, stop in zip(copies[run.order].tolist(), run.starts, run.stops, strict=True):
+                number, source, target, depth, height, width = copy
+                block: Any = run.data[start:stop]
+                if is_compressed:
+                    block = decode_payload(block, Encoding.LZ4, size, partial(_name, file, number))
+                # A row of voxels along x as one element: about twice as fast as element by element.
+                row, shape = np.dtype((np.void, width)), (depth, height)
+                rows: NDArray[Any] = np.ndarray(shape, row, block, source, strides)
+                np.ndarray(shape, row, out.data, target, out.strides[:2])[...] = rows
 
 
-def _read_run(file: OpenFile, run: _Run) -> list[memoryview]:
-    starts, lengths = file.table.offsets[run.numbers], file.table.lengths[run.numbers]
-    if lengths.min() < 0:
-        raise file.damaged(int(run.numbers[lengths.argmin()]))
-    begin, end = int(starts[0]), int(starts[-1] + lengths[-1])
-    try:
-        data = memoryview(read_exactly(file.descriptor, end - begin, begin, file.path))
-    except OSError as error:
-        raise unreadable(file.path, error) from None
-    return [data[s - begin : s - begin + n] for s, n in zip(starts.tolist(), lengths.tolist(), strict=True)]
+def _name(file: OpenFile, number: int) -> str:
+    return f"block {number} of {file.path}"
 
 
-def _runs(numbers: NDArray[np.int64], table: BlockTable) -> Iterator[_Run]:
-    """Sort blocks into runs that lie together in the file, so that each run is one read."""
+@dataclass(frozen=True)
+class _Part:
+    """A part of a box that one cube file holds; corners in voxels of the mag, ``origin`` that of the box."""
+
+    file: BlockIndex
+    begin: Vec3Int
+    end: Vec3Int
+    origin: Vec3Int
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Blocks that follow one another in a file, as bytes: ``order`` are their places in the table."""
+
+    order: NDArray[np.int64]
+    data: memoryview
+    starts: list[int]
+    stops: list[int]
+
+
+_COPY: Final = np.dtype([(name, "i8") for name in ("number", "from", "to", "depth", "height", "width")])
+
+
+def _copies(part: _Part, header: WkwHeader, out: NDArray[Any]) -> NDArray[Any]:
+    """Tell for each block of a part its number in the file and which bytes of it go where in ``out``."""
+    side, voxel = header.block_len, header.voxel_bytes
+    blocks, sources, targets, counts = [], [], [], []
+    for begin, end, origin in zip(part.begin, part.end, part.origin, strict=True):
+        blocks.append(range(begin // side, -(-end // side)))
+        starts = np.arange(blocks[-1].start, blocks[-1].stop) * side
+        first, last = np.maximum(starts, begin), np.minimum(starts + side, end)
+        sources.append(first - starts)
+        targets.append(first - origin)
+        counts.append(last - first)
+    mask = header.file_len - 1
+    inner = [range(axis.start & mask, (axis.start & mask) + len(axis)) for axis in blocks]
+    copies = np.empty(tuple(map(len, reversed(blocks))), _COPY)
+    copies["number"] = morton_grid(*inner)
+    copies["from"] = _sum_of_axes(sources, (voxel, side * voxel, side**2 * voxel))
+    copies["to"] = _sum_of_axes(targets, (voxel, out.strides[1], out.strides[0]))
+    copies["depth"] = counts[2][:, np.newaxis, np.newaxis]
+    copies["height"] = counts[1][:, np.newaxis]
+    copies["width"] = counts[0] * voxel
+    return copies.reshape(-1)
+
+
+def _sum_of_axes(places: list[NDArray[np.int64]], strides: tuple[int, int, int]) -> NDArray[np.int64]:
+    x, y, z = (place * stride for place, stride in zip(places, strides, strict=True))
+    return z[:, np.newaxis, np.newaxis] + y[:, np.newaxis] + x
+
+
+def _runs(numbers: NDArray[np.int64], file: OpenFile) -> Iterator[_Run]:
+    """Sort blocks into runs that lie together in the file, and read each run at once."""
     order = np.argsort(numbers)
     ordered = numbers[order]
-    lengths = np.maximum(table.lengths[ordered], 0)
+    starts, lengths = file.table.offsets[ordered], file.table.lengths[ordered]
+    if lengths.min() < 0:
+        raise file.damaged(int(ordered[lengths.argmin()]))
     filled = np.cumsum(lengths) // _RUN_BYTES
     breaks = np.flatnonzero((np.diff(ordered) != 1) | (np.diff(filled) != 0)) + 1
-    for part in np.split(np.arange(len(ordered)), breaks):
-        yield _Run(ordered[part], order[part])
+    edges = [0, *breaks.tolist(), len(ordered)]
+    for i, j in pairwise(edges):
+        at = int(starts[i])
+        try:
+            data = read_exactly(file.descriptor, int(starts[j - 1] + lengths[j - 1]) - at, at, file.path)
+        except OSError as error:
+            raise unreadable(file.path, error) from None
+        begins = starts[i:j] - at
+        stops = begins + lengths[i:j]
+        yield _Run(order[i:j], memoryview(data), begins.tolist(), stops.tolist())
 
 
 def open_wkw(path: Path, layer: LayerSource, mag: MagSource) -> WkwVolume:  # noqa: ARG001 the header tells all

@@ -161,9 +161,9 @@ class _CubePart:
     def _decoded(self, number: int) -> NDArray[Any]:
         """Return the voxels (c, x, y, z) of a block that the file holds, to be changed."""
         header, side = self._header, self._header.block_len
-        label = f"block {number} of {self._old.path}" if self._old else "an empty block"
-        layout = header.layout
-        raw = decode_payload(self._stored(number), layout.encoding, header.block_bytes, label=label)
+        path = self._old.path if self._old else "an empty cube"
+        stored, encoding = self._stored(number), header.layout.encoding
+        raw = decode_payload(stored, encoding, header.block_bytes, lambda: f"block {number} of {path}")
         voxels = np.frombuffer(bytearray(raw), header.dtype.newbyteorder("<"))
         return voxels.reshape(side, side, side, header.num_channels).transpose(3, 2, 1, 0)
 
