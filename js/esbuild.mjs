@@ -20,6 +20,7 @@ const common = {
   minify: true,
   legalComments: "none",
   absWorkingDir: here,
+  loader: { ".css": "text" },
   plugins: [inlineWorkers.esbuild()],
 };
 
