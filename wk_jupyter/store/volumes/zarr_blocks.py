@@ -58,21 +58,19 @@ class ZarrGrid:
     def __init__(self, chunks: _Chunks, layout: BlockLayout) -> None:
         self.layout = layout
         self._chunks = chunks
-        self._limit = chunks.shape.ceildiv(layout.shape)
-        self._per_file = chunks.file_shape // layout.shape
+        limit, per_file = chunks.shape.ceildiv(layout.shape), chunks.file_shape // layout.shape
         # The number of a block in its file, C order over the array's own dimensions.
         strides = [math.prod(chunks.blocks_per_file[dim + 1 :]) for dim in chunks.dims]  # 1 without shards
-        self._strides = Vec3Int.of(strides)
+        # Plain numbers in one tuple: ``address`` is called for every brick that is served.
+        self._numbers = (*limit, *per_file, *strides)
 
     def address(self, index: BlockIndex) -> tuple[BlockIndex, int] | None:
         x, y, z = index
-        limit, per_file, strides = self._limit, self._per_file, self._strides
-        if not (0 <= x < limit[0] and 0 <= y < limit[1] and 0 <= z < limit[2]):
+        limit_x, limit_y, limit_z, per_x, per_y, per_z, stride_x, stride_y, stride_z = self._numbers
+        if not (0 <= x < limit_x and 0 <= y < limit_y and 0 <= z < limit_z):
             return None
-        fx, x = divmod(x, per_file[0])
-        fy, y = divmod(y, per_file[1])
-        fz, z = divmod(z, per_file[2])
-        return (fx, fy, fz), x * strides[0] + y * strides[1] + z * strides[2]
+        number = x % per_x * stride_x + y % per_y * stride_y + z % per_z * stride_z
+        return (x // per_x, y // per_y, z // per_z), number
 
     def path(self, file: BlockIndex) -> Path:
         chunks = self._chunks
@@ -107,14 +105,14 @@ def zarr_stored_blocks(
     try:
         make = _v3 if version == 3 else _v2
         return BlockFiles(make(path, metadata, axes))
-    except (_Unfit, KeyError, TypeError, ValueError, IndexError, AttributeError):
+    except (_Unfit, LookupError, TypeError, ValueError, ArithmeticError, AttributeError):
         # Whatever is odd about this metadata, tensorstore will read it or say why it can't.
         return None
 
 
 def _v3(path: Path, metadata: dict[str, Any], axes: AxisMap) -> ZarrGrid:
     _require(metadata["fill_value"] in (0, 0.0, False))
-    _require(metadata["chunk_grid"]["name"] == "regular")
+    _require(metadata["chunk_grid"]["name"] == "regular" and not metadata.get("storage_transformers"))
     dtype = np.dtype(metadata["data_type"])
     file_shape = metadata["chunk_grid"]["configuration"]["chunk_shape"]
     codecs = metadata["codecs"]
@@ -128,6 +126,7 @@ def _v3(path: Path, metadata: dict[str, Any], axes: AxisMap) -> ZarrGrid:
     key = metadata["chunk_key_encoding"]
     default = key["name"] == "default"
     separator = key.get("configuration", {}).get("separator", "/" if default else ".")
+    _require(all(f % b == 0 for f, b in zip(file_shape, block_shape, strict=True)))
     per_file = [f // b for f, b in zip(file_shape, block_shape, strict=True)] if sharding else []
     _require(16 * math.prod(per_file) < _MAX_INDEX_BYTES)
     chunks = _Chunks(
