@@ -13,7 +13,7 @@ from wk_jupyter.geometry import Mag, VoxelSize
 from wk_jupyter.store.explore.category import guess_category
 from wk_jupyter.store.explore.exploration import FoundLayers, join_paths, layer_name
 from wk_jupyter.store.explore.zarr_array import array_layer, shape_and_dtype
-from wk_jupyter.store.volumes.tensorstore_volume import load_metadata
+from wk_jupyter.store.volumes.metadata_files import load_metadata
 
 _SCALE: Final = re.compile(r"s([0-9]{1,3})")
 _DEFAULT_UNIT: Final = "micrometer"

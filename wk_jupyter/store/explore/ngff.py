@@ -16,7 +16,7 @@ from wk_jupyter.properties_document import DataFormat
 from wk_jupyter.store.explore.category import category_of_name, guess_category
 from wk_jupyter.store.explore.exploration import FoundLayers, join_paths, layer_name, moved_below
 from wk_jupyter.store.explore.zarr_array import array_layer, shape_and_dtype
-from wk_jupyter.store.volumes.tensorstore_volume import load_metadata
+from wk_jupyter.store.volumes.metadata_files import load_metadata
 
 VERSIONS: Final = ("0.1", "0.2", "0.3", "0.4", "0.5")
 _OLD_AXES: Final = "tczyx"

@@ -11,7 +11,7 @@ from wk_jupyter.datasource import ELEMENT_DTYPES, LayerSource, MagSource, elemen
 from wk_jupyter.errors import CorruptData, UnsupportedFormat, WkError
 from wk_jupyter.geometry import BoundingBox, Mag, VoxelSize
 from wk_jupyter.store.explore.exploration import FoundLayers, join_paths, layer_name
-from wk_jupyter.store.volumes.tensorstore_volume import load_metadata
+from wk_jupyter.store.volumes.metadata_files import load_metadata
 
 
 def find_layers(folder: Path) -> FoundLayers | None:

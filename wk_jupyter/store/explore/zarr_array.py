@@ -14,17 +14,18 @@ from wk_jupyter.geometry import BoundingBox, Mag, Vec3Int
 from wk_jupyter.properties_document import DataFormat
 from wk_jupyter.store.explore.category import guess_category
 from wk_jupyter.store.explore.exploration import FoundLayers, layer_name
-from wk_jupyter.store.volumes.tensorstore_volume import file_store, open_array
-from wk_jupyter.store.volumes.zarr import zarr_metadata
+from wk_jupyter.store.volumes import n5, zarr
+from wk_jupyter.store.volumes.metadata_files import load_metadata
 
 
 def find_layers(folder: Path) -> FoundLayers | None:
     """Recognise a folder with .zarray, or with a zarr.json of an array."""
     if not (folder / ".zarray").is_file() and not (folder / "zarr.json").is_file():
         return None
-    version, metadata = zarr_metadata(folder)
-    if version == 3 and metadata.get("node_type") != "array":
+    if (folder / "zarr.json").is_file() and load_metadata(folder / "zarr.json").get("node_type") != "array":
         return None
+    array = zarr.read_array(folder)
+    version, metadata = array.version, array.document
     data_format: DataFormat = "zarr3" if version == 3 else "zarr"
     shape, dtype = shape_and_dtype(folder, data_format)
     names = metadata.get("dimension_names")
@@ -37,13 +38,8 @@ def find_layers(folder: Path) -> FoundLayers | None:
 
 def shape_and_dtype(path: Path, data_format: DataFormat) -> tuple[tuple[int, ...], Any]:
     """Return shape and dtype of an array on disk. Raises UnsupportedFormat where values are no numbers."""
-    store = open_array({"driver": data_format, "kvstore": file_store(path)}, str(path))
-    kind = store.dtype.numpy_dtype
-    if store.dtype.name == "bool":
-        return store.shape, kind
-    if kind.kind not in "uif":
-        raise UnsupportedFormat(f"{path} has values of type {store.dtype.name}, which cannot be voxels.")
-    return store.shape, kind
+    array = n5.read_array(path) if data_format == "n5" else zarr.read_array(path)
+    return array.shape, array.dtype
 
 
 def guess_axes(shape: tuple[int, ...], names: list[Any] | None) -> list[str]:

@@ -7,15 +7,17 @@ function ``(path, layer, mag) -> Volume`` under the entry point group ``wk_jupyt
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 from wk_jupyter.datasource import LayerSource, MagSource
 from wk_jupyter.errors import CorruptData, UnsupportedFormat
 from wk_jupyter.store.volumes.base import Volume
+from wk_jupyter.store.volumes.casting import in_type_of
 
+ENTRY_POINTS: Final = "wk_jupyter.volumes"
 # Modules are imported when a format is first met.
 _FORMATS: Final[dict[str, str]] = {
     "wkw": "wk_jupyter.store.volumes.wkw:open_wkw",
@@ -29,22 +31,29 @@ _FORMATS: Final[dict[str, str]] = {
 def open_volume(root: Path, layer: LayerSource, mag: MagSource, *, roots: Sequence[Path] = ()) -> Volume:
     """Open one mag of a layer of the dataset in the folder ``root``. Blocks on the disk.
 
-    ``roots`` are folders that absolute paths may point into. Raises CorruptData or UnsupportedFormat,
-    naming the file.
+    ``roots`` are folders that absolute paths may point into. Voxels come in the layer's type: where
+    they are stored in another size of integer or float, values are cast, and one that would change
+    raises CorruptData. Raises CorruptData or UnsupportedFormat, naming the file.
     """
     path = resolve_mag_path(root, layer, mag, roots)
-    target = _FORMATS.get(layer.data_format)
+    volume: Volume = _opener(layer.data_format, path)(path, layer, mag)
+    return in_type_of(volume, layer)
+
+
+def _opener(data_format: str, path: Path) -> Callable[[Path, LayerSource, MagSource], Any]:
+    target = _FORMATS.get(data_format)
     if target is None:
-        found = [
-            point for point in entry_points(group="wk_jupyter.volumes") if point.name == layer.data_format
-        ]
-        if not found:
-            raise UnsupportedFormat(f"no reader is installed for the format {layer.data_format!r} of {path}.")
-        volume: Volume = found[0].load()(path, layer, mag)
-        return volume
+        for point in entry_points(group=ENTRY_POINTS):
+            if point.name == data_format:
+                loaded: Callable[[Path, LayerSource, MagSource], Any] = point.load()
+                return loaded
+        raise UnsupportedFormat(
+            f"no reader is installed for the format {data_format!r} of {path}.",
+            hint=f"A package can bring one under the entry point group {ENTRY_POINTS!r}.",
+        )
     module, _, function = target.partition(":")
-    opened: Volume = getattr(importlib.import_module(module), function)(path, layer, mag)
-    return opened
+    opener: Callable[[Path, LayerSource, MagSource], Any] = getattr(importlib.import_module(module), function)
+    return opener
 
 
 def resolve_mag_path(root: Path, layer: LayerSource, mag: MagSource, roots: Sequence[Path] = ()) -> Path:

@@ -6,58 +6,130 @@ https://github.com/google/neuroglancer/blob/master/src/datasource/precomputed/vo
 
 from __future__ import annotations
 
-import asyncio
 import itertools
+import math
+import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import tensorstore as ts
-from numpy.typing import NDArray
+import numpy as np
 
 from wk_jupyter.datasource import LayerSource, MagSource
 from wk_jupyter.errors import CorruptData, UnsupportedFormat
 from wk_jupyter.geometry import BoundingBox, Vec3Int
-from wk_jupyter.store.volumes.base import FIRST_POSITION, Position
-from wk_jupyter.store.volumes.tensorstore_volume import (
+from wk_jupyter.store.volumes.axes import channels_of
+from wk_jupyter.store.volumes.metadata_files import (
     MAX_CHUNK_BYTES,
-    AxisMap,
-    TensorStoreVolume,
-    file_store,
+    check_chunks,
+    integers,
     load_metadata,
-    open_array,
+    voxel_type,
 )
+from wk_jupyter.store.volumes.tensorstore_volume import AxisMap, TensorStoreVolume, file_store, open_array
+from wk_jupyter.store.volumes.transcoded import StoredChunks, TranscodedVolume, read_chunk
 
+INFO_FILE: Final = "info"
 _DIMS: Final = {"x": 0, "y": 1, "z": 2, "c": 3}
 _LEVELS_UP: Final = 4
+_ENCODINGS: Final = frozenset(("raw", "jpeg", "png", "compressed_segmentation"))
+_CHUNK_NAME: Final = re.compile(r"-?\d+-\d+_-?\d+-\d+_-?\d+-\d+(\.\w+)?")
+_LOOKED_AT: Final = 64  # names of chunk files that tell how all are stored
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One scale of a volume, checked: sizes in voxels of the scale."""
+
+    key: str
+    index: int
+    box: BoundingBox
+    chunk: Vec3Int
+    resolution: tuple[float, float, float]
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Volumes:
+    """What an ``info`` file tells: scales in the order they stand there."""
+
+    root: Path
+    dtype: np.dtype[Any]
+    num_channels: int
+    kind: str
+    scales: tuple[Scale, ...]
 
 
 def open_precomputed(path: Path, layer: LayerSource, mag: MagSource) -> TensorStoreVolume:
     """Open one scale of a precomputed volume. Raises CorruptData, UnsupportedFormat."""
-    root, scale_index, scale = _find_scale(path)
-    channels = slice(None)
-    if mag.channel_index is not None:
-        channels = slice(mag.channel_index, mag.channel_index + layer.num_channels)
-    axes = AxisMap(_DIMS, channels)
-    spec = {"driver": "neuroglancer_precomputed", "kvstore": file_store(root), "scale_index": scale_index}
-    store = open_array(spec, str(path))
-    if "sharding" not in scale and _has_gzipped_chunks(path):
-        return _GzippedVolume(store, axes, path, (root, scale_index))
-    return TensorStoreVolume(store, axes, str(path))
+    volume, scale = _find_scale(path)
+    axes = AxisMap(_DIMS, channels_of(layer, mag))
+    spec = {"driver": "neuroglancer_precomputed", "scale_index": scale.index}
+    if "sharding" not in scale.document and _are_gzipped(path):
+        return _open_gzipped(path, volume, scale, axes)
+    return TensorStoreVolume(
+        open_array({**spec, "kvstore": file_store(volume.root)}, str(path)), axes, str(path)
+    )
 
 
-def _find_scale(path: Path) -> tuple[Path, int, dict[str, Any]]:
-    for root in list(path.parents)[:_LEVELS_UP]:
-        info_file = root / "info"
-        if not info_file.is_file():
+def read_info(root: Path) -> Volumes:
+    """Read and check ``info``. Raises CorruptData, UnsupportedFormat, naming the file."""
+    file = root / INFO_FILE
+    info = load_metadata(file)
+    try:
+        dtype = voxel_type(str(info["data_type"]).lower(), path=file)
+        channels = integers([info.get("num_channels", 1)], "num_channels", path=file)[0]
+        scales = tuple(
+            _scale(document, index, channels * dtype.itemsize, file)
+            for index, document in enumerate(info["scales"])
+        )
+        if not scales:
+            raise CorruptData(f"{file} has no scales.", path=str(file))
+        return Volumes(root, dtype, channels, str(info.get("type", "image")), scales)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, CorruptData | UnsupportedFormat):
+            raise
+        raise CorruptData(f"{file} is not valid ({type(error).__name__}: {error}).", path=str(file)) from None
+
+
+def _scale(document: Mapping[str, Any], index: int, voxel_bytes: int, file: Path) -> Scale:
+    key = str(document["key"])
+    if ".." in key.split("/"):
+        raise CorruptData(f"{file} has a scale outside of its folder: {key!r}.", path=str(file))
+    encoding = document["encoding"]
+    if encoding not in _ENCODINGS:
+        raise UnsupportedFormat(
+            f"{file} has the encoding {str(encoding)[:40]!r}, which is not supported.",
+            hint=f"Supported are {', '.join(sorted(_ENCODINGS))}.",
+        )
+    size = integers(document["size"], "size", path=file, least=0)
+    offset = integers(document.get("voxel_offset", [0, 0, 0]), "voxel_offset", path=file, least=-(2**47))
+    chunk = integers(document["chunk_sizes"][0], "chunk_sizes", path=file)
+    if "compressed_segmentation_block_size" in document:
+        integers(document["compressed_segmentation_block_size"], "block size", path=file)
+    check_chunks((*size, 1), (*chunk, 1), voxel_bytes, path=file)
+    x, y, z = (float(number) for number in document["resolution"])
+    if not all(math.isfinite(number) and number > 0 for number in (x, y, z)):
+        raise CorruptData(f"{file} has the resolution {[x, y, z]}, which is no size.", path=str(file))
+    return Scale(key.strip("/"), index, BoundingBox(offset, size), Vec3Int.of(chunk), (x, y, z), document)
+
+
+def _find_scale(path: Path) -> tuple[Volumes, Scale]:
+    for root in list(path.absolute().parents)[:_LEVELS_UP]:
+        if not (root / INFO_FILE).is_file():
             continue
-        scales = load_metadata(info_file).get("scales")
-        key = path.relative_to(root).as_posix()
-        for index, scale in enumerate(scales if isinstance(scales, list) else []):
-            if isinstance(scale, dict) and str(scale.get("key", "")).strip("/") == key:
-                return root, index, scale
-        raise CorruptData(f"{info_file} has no scale {key!r}.", path=str(info_file))
+        volume = read_info(root)
+        key = path.absolute().relative_to(root).as_posix()
+        for scale in volume.scales:
+            if Path(scale.key).as_posix() == key:
+                return volume, scale
+        raise CorruptData(
+            f"{root / INFO_FILE} has no scale {key!r}.",
+            path=str(root / INFO_FILE),
+            hint=f"It has {', '.join(repr(scale.key) for scale in volume.scales[:10])}.",
+        )
     raise CorruptData(
         f"no info file lies above {path}.",
         path=str(path),
@@ -65,75 +137,51 @@ def _find_scale(path: Path) -> tuple[Path, int, dict[str, Any]]:
     )
 
 
-def _has_gzipped_chunks(path: Path) -> bool:
+def _are_gzipped(path: Path) -> bool:
+    """Whether chunk files are called ``NAME.gz``. Raises UnsupportedFormat for any other ending.
+
+    Tools that write for web servers pack each file once more; read by its plain name, it would seem to
+    be missing, which means zeros.
+    """
     if not path.is_dir():
         return False
-    names = (entry.name for entry in itertools.islice(path.iterdir(), 16))
-    return any(name.endswith(".gz") for name in names)
-
-
-class _GzippedVolume(TensorStoreVolume):
-    """Chunks in files called ``NAME.gz``, as cloud-volume writes them for web servers.
-
-    tensorstore looks for ``NAME``: so the chunks that a box meets are unpacked into a store in memory
-    that lives as long as the read.
-    """
-
-    def __init__(self, store: Any, axes: AxisMap, path: Path, scale: tuple[Path, int]) -> None:
-        super().__init__(store, axes, str(path))
-        self._path = path
-        self._root, self._scale_index = scale
-
-    def read(self, box: BoundingBox, position: Position = FIRST_POSITION) -> NDArray[Any]:
-        """Return the voxels of ``box`` as (c, x, y, z). Raises CorruptData, naming the file."""
-        context = ts.Context()
-        memory = ts.KvStore.open({"driver": "memory"}, context=context).result()
-        memory["info"] = (self._root / "info").read_bytes()
-        key = self._path.relative_to(self._root).as_posix()
-        for name in self._chunk_names(box.intersection(self.info.bounds)):
-            data = self._chunk(name)
-            if data is not None:
-                memory[f"{key}/{name}"] = data
-        spec = {
-            "driver": "neuroglancer_precomputed",
-            "kvstore": {"driver": "memory"},
-            "scale_index": self._scale_index,
-        }
-        store = open_array(spec, self.info.label, context)
-        return TensorStoreVolume(store, self._axes, self.info.label).read(box, position)
-
-    async def read_async(self, box: BoundingBox, position: Position = FIRST_POSITION) -> NDArray[Any]:
-        return await asyncio.to_thread(self.read, box, position)
-
-    def _chunk(self, name: str) -> bytes | None:
-        plain, packed = self._path / name, self._path / f"{name}.gz"
-        try:
-            return _gunzip(packed.read_bytes(), packed)
-        except FileNotFoundError:
-            return plain.read_bytes() if plain.exists() else None
-
-    def _chunk_names(self, box: BoundingBox) -> Iterator[str]:
-        if box.is_empty:
-            return
-        bounds, chunk = self.info.bounds, self.info.chunk_shape
-        first = (box.topleft - bounds.topleft) // chunk
-        last = (box.bottomright - bounds.topleft).ceildiv(chunk)
-        if (last - first).product > 100_000:
-            raise UnsupportedFormat(f"{self._path} has too many small chunks in the box asked for.")
-        for place in itertools.product(*(range(a, b) for a, b in zip(first, last, strict=True))):
-            begin = bounds.topleft + Vec3Int(*place) * chunk
-            end = (begin + chunk).pairmin(bounds.bottomright)
-            yield "_".join(f"{a}-{b}" for a, b in zip(begin, end, strict=True))
-
-
-def _gunzip(data: bytes, path: Path) -> bytes:
-    stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    try:
-        decoded = stream.decompress(data, MAX_CHUNK_BYTES)
-    except zlib.error as error:
-        raise CorruptData(f"{path} is damaged: {error}.", path=str(path)) from None
-    if not stream.eof:
-        raise CorruptData(
-            f"{path} is cut short, or unpacks to more than {MAX_CHUNK_BYTES:,} bytes.", path=str(path)
+    matches = (_CHUNK_NAME.fullmatch(entry.name) for entry in itertools.islice(path.iterdir(), _LOOKED_AT))
+    endings = {matched[1] for matched in matches if matched} - {None}
+    if endings - {".gz"}:
+        raise UnsupportedFormat(
+            f"{path} has chunk files that end in {', '.join(sorted(map(str, endings - {'.gz'})))}.",
+            hint="Unpack them, or pack them with gzip.",
         )
+    return bool(endings)
+
+
+def _open_gzipped(path: Path, volume: Volumes, scale: Scale, axes: AxisMap) -> TensorStoreVolume:
+    root, corner, end = volume.root, scale.box.topleft, scale.box.bottomright
+
+    def file_name(cell: tuple[int, ...]) -> str:
+        begin = corner + scale.chunk * cell[:3]
+        stop = (begin + scale.chunk).pairmin(end)
+        return "_".join(f"{a}-{b}" for a, b in zip(begin, stop, strict=True))
+
+    def load(cell: tuple[int, ...]) -> bytes | None:
+        packed = path / f"{file_name(cell)}.gz"
+        data = read_chunk(packed, _gunzip)
+        return data if data is not None else read_chunk(path / file_name(cell), None)
+
+    chunks = StoredChunks(
+        origin=(*corner, 0),
+        shape=(*scale.chunk, volume.num_channels),
+        name=lambda cell: f"{scale.key}/{file_name(cell)}",
+        load=load,
+    )
+    spec = {"driver": "neuroglancer_precomputed", "scale_index": scale.index}
+    info = (root / INFO_FILE).read_bytes()
+    return TranscodedVolume(spec, chunks, axes, str(path), files={INFO_FILE: info})
+
+
+def _gunzip(data: bytes) -> bytes:
+    stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    decoded = stream.decompress(data, MAX_CHUNK_BYTES)
+    if not stream.eof:
+        raise ValueError(f"it is cut short, or unpacks to more than {MAX_CHUNK_BYTES:,} bytes")
     return decoded

@@ -2,35 +2,64 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-import msgspec
 import numpy as np
 import tensorstore as ts
 from numpy.typing import NDArray
 
-from wk_jupyter.errors import CorruptData, InvalidInput, UnsupportedFormat
+from wk_jupyter.errors import CorruptData, InvalidInput, UnsupportedFormat, WkError
 from wk_jupyter.geometry import BoundingBox, Vec3Int
 from wk_jupyter.store.volumes.base import FIRST_POSITION, Position, StoredBlocks, VolumeInfo
 
-MAX_METADATA_BYTES: Final = 16 * 2**20
-MAX_CHUNK_BYTES: Final = 2**30
-_CACHE_BYTES: Final = 128 * 2**20  # also holds shard indexes: without a pool each read would fetch them anew
-_DTYPES: Final = frozenset(
-    ("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float32", "float64")
-)
+Index: TypeAlias = tuple["slice | int", ...]
+"""What is read of an array: for each of its dimensions a place or a range, in its own coordinates."""
 
-CONTEXT: Final = ts.Context(
-    {
-        "cache_pool": {"total_bytes_limit": _CACHE_BYTES},
-        "data_copy_concurrency": {"limit": 2},
-        "file_io_concurrency": {"limit": 16},
-    }
-)
+# What tensorstore raises, by the kind of failure, as its own error type is none.
+FAILURES: Final = (ValueError, RuntimeError, OSError, IndexError, TypeError, OverflowError, MemoryError)
+_DEFAULT_CACHE_BYTES: Final = 128 * 2**20
+_INLINE_BYTES: Final = 2**20  # more is read by a thread: starting a read and copying its result take time
+_UNSUPPORTED: Final = re.compile(r"not registered|not supported|[Uu]nsupported")
+
+
+class _Engine:
+    """The context that all volumes share: one cache, and limits of threads."""
+
+    def __init__(self) -> None:
+        self._context: Any = None
+        self._cache_bytes = _DEFAULT_CACHE_BYTES
+
+    @property
+    def context(self) -> Any:
+        if self._context is None:
+            self._context = ts.Context(
+                {
+                    # Holds shard indexes, too: without it each read would fetch them anew.
+                    "cache_pool": {"total_bytes_limit": self._cache_bytes},
+                    "data_copy_concurrency": {"limit": min(4, os.cpu_count() or 1)},
+                    "file_io_concurrency": {"limit": 16},
+                }
+            )
+        return self._context
+
+    def configure(self, cache_bytes: int) -> None:
+        self._cache_bytes, self._context = cache_bytes, None
+
+
+_engine: Final = _Engine()
+
+
+def configure(*, cache_bytes: int) -> None:
+    """Set how many bytes of decoded chunks are kept for all volumes opened from now on."""
+    if cache_bytes < 0:
+        raise InvalidInput(f"the cache cannot have {cache_bytes} bytes.")
+    _engine.configure(cache_bytes)
 
 
 @dataclass(frozen=True)
@@ -43,57 +72,64 @@ class AxisMap:
 
 
 class TensorStoreVolume:
-    """One mag of a layer, read through tensorstore."""
+    """One mag of a layer, read through tensorstore.
+
+    Booleans are read as uint8 and half floats as float32. Outside of the array voxels are 0; a chunk
+    that is not there is the array's fill value.
+    """
+
+    _is_awaitable = True  # whether tensorstore alone does the reading
 
     def __init__(self, store: Any, axes: AxisMap, label: str, blocks: StoredBlocks | None = None) -> None:
-        name = store.dtype.name
-        if name not in _DTYPES:
-            raise UnsupportedFormat(
-                f"{label} has values of type {name}, which cannot be voxels.",
-                hint="Voxels are integers, floats or booleans.",
-            )
         self._store = store
         self._axes = axes
         self._others = sorted(set(range(store.rank)) - {axes.dims.get(a, -1) for a in "cxyz"})
         self.stored_blocks = blocks
+        name = store.dtype.name
+        read_as = {"bool": "uint8", "float16": "float32"}.get(name, name)
         chunk = store.chunk_layout.read_chunk.shape or store.shape
-        if int(np.prod([float(n) for n in chunk])) * store.dtype.numpy_dtype.itemsize > MAX_CHUNK_BYTES:
-            raise UnsupportedFormat(
-                f"{label} has chunks of {' × '.join(map(str, chunk))}, more than fit into memory.",
-                hint="Write the array anew with smaller chunks, such as 64³.",
-            )
         lower, upper = zip(*(self._extent(axis) for axis in "xyz"), strict=True)
         self.info = VolumeInfo(
-            dtype=np.dtype(np.uint8) if name == "bool" else np.dtype(name),
+            dtype=np.dtype(read_as),
             num_channels=self._num_channels(label),
             bounds=BoundingBox.from_corners(lower, upper),
-            chunk_shape=Vec3Int.of([chunk[axes.dims[a]] if a in axes.dims else 1 for a in "xyz"]),
+            chunk_shape=Vec3Int.of([max(1, chunk[axes.dims[a]]) if a in axes.dims else 1 for a in "xyz"]),
             label=label,
         )
 
     def read(self, box: BoundingBox, position: Position = FIRST_POSITION) -> NDArray[Any]:
-        """Return the voxels of ``box`` as (c, x, y, z). Raises CorruptData, naming the array."""
-        view, inside = self._view(box, position)
-        if view is None:
+        """Return the voxels of ``box`` as (c, x, y, z). Raises CorruptData, naming the file."""
+        index = self._index(box, position)
+        if index is None:
             return self._empty(box)
         try:
-            return self._placed(view.read().result(), inside, box)
-        except (ValueError, RuntimeError, OSError) as error:
+            voxels = self._fetch(index)
+        except WkError:
+            raise
+        except FAILURES as error:
             raise damaged(self.info.label, error) from None
+        return self._placed(voxels, box)
 
     async def read_async(self, box: BoundingBox, position: Position = FIRST_POSITION) -> NDArray[Any]:
-        view, inside = self._view(box, position)
-        if view is None:
+        if not self._is_awaitable or box.volume * self.info.dtype.itemsize > _INLINE_BYTES:
+            return await asyncio.to_thread(self.read, box, position)
+        index = self._index(box, position)
+        if index is None:
             return self._empty(box)
         try:
-            return self._placed(await view.read(), inside, box)
-        except (ValueError, RuntimeError, OSError) as error:
+            voxels = await self._store[index].read()
+        except FAILURES as error:
             raise damaged(self.info.label, error) from None
+        return self._placed(voxels, box)
 
     def close(self) -> None:
         close = getattr(self.stored_blocks, "close", None)
         if close is not None:
             close()
+
+    def _fetch(self, index: Index) -> NDArray[Any]:
+        voxels: NDArray[Any] = self._store[index].read().result()
+        return voxels
 
     def _extent(self, axis: str) -> tuple[int, int]:
         dim = self._axes.dims.get(axis)
@@ -108,27 +144,31 @@ class TensorStoreVolume:
         count = len(range(*self._axes.channels.indices(available)))
         if count == 0:
             raise CorruptData(
-                f"{label} has {available} channels; channel {self._axes.channels.start} is asked for."
+                f"{label} has {available} channels; channel {self._axes.channels.start} is asked for.",
+                path=label,
+                hint='Correct "channelIndex" in the properties file.',
             )
         return count
 
-    def _view(self, box: BoundingBox, position: Position) -> tuple[Any, BoundingBox]:
-        """The part of the array that a box meets, and the box's part that is in the array."""
-        index: list[Any] = [slice(None)] * self._store.rank
-        for dim in self._others:
-            index[dim] = self._place(dim, position)
+    def _index(self, box: BoundingBox, position: Position) -> Index | None:
+        """Tell what of the array a box meets, or None where that is nothing. Raises InvalidInput."""
         unknown = set(position) - {self._axis_name(dim) for dim in self._others}
         if unknown:
             raise InvalidInput(f"{self.info.label} has no axis {', '.join(sorted(unknown))}.")
+        index: list[slice | int] = [slice(None)] * self._store.rank
+        for dim in self._others:
+            index[dim] = self._place(dim, position)
         inside = box.intersection(self.info.bounds)
         if inside.is_empty:
-            return None, inside
-        for number, axis in enumerate("xyz"):
+            return None
+        for axis, begin, end in zip("xyz", inside.topleft, inside.bottomright, strict=True):
             if axis in self._axes.dims:
-                index[self._axes.dims[axis]] = slice(inside.topleft[number], inside.bottomright[number])
-        if "c" in self._axes.dims:
-            index[self._axes.dims["c"]] = self._axes.channels
-        return self._store[tuple(index)], inside
+                index[self._axes.dims[axis]] = slice(begin, end)
+        dim_c = self._axes.dims.get("c")
+        if dim_c is not None:
+            start, stop, _ = self._axes.channels.indices(self._store.shape[dim_c])
+            index[dim_c] = slice(start, stop)
+        return tuple(index)
 
     def _axis_name(self, dim: int) -> str:
         return next((name for name, d in self._axes.dims.items() if d == dim), f"dimension {dim}")
@@ -136,22 +176,25 @@ class TensorStoreVolume:
     def _place(self, dim: int, position: Position) -> int:
         name = self._axis_name(dim)
         interval = self._store.domain[dim]
-        place = position.get(name, self._axes.first.get(name, interval.inclusive_min))
-        if not interval.inclusive_min <= place < interval.exclusive_max:
+        first, last = int(interval.inclusive_min), int(interval.exclusive_max) - 1
+        place = position.get(name, self._axes.first.get(name, first))
+        if not first <= place <= last:
             raise InvalidInput(
-                f"{self.info.label} has positions {interval.inclusive_min} to {interval.exclusive_max - 1} "
-                f"along {name}, not {place}."
+                f"{self.info.label} has positions {first} to {last} along {name}, not {place}.",
+                hint=f"Choose a position of {name} within these.",
             )
         return place
 
-    def _placed(self, voxels: NDArray[Any], inside: BoundingBox, box: BoundingBox) -> NDArray[Any]:
+    def _placed(self, voxels: NDArray[Any], box: BoundingBox) -> NDArray[Any]:
+        """Bring what was read of the array's dimensions into the box asked for."""
         kept = sorted(dim for axis, dim in self._axes.dims.items() if axis in "cxyz")
         order = [kept.index(self._axes.dims[axis]) for axis in "cxyz" if axis in self._axes.dims]
         missing = tuple(i for i, axis in enumerate("cxyz") if axis not in self._axes.dims)
         voxels = np.expand_dims(voxels.transpose(order), missing)
-        voxels = (
-            voxels.view(np.uint8) if voxels.dtype == np.bool_ else voxels.astype(self.info.dtype, copy=False)
-        )
+        if voxels.dtype == np.bool_:
+            voxels = voxels.view(np.uint8)
+        voxels = voxels.astype(self.info.dtype, copy=False)
+        inside = box.intersection(self.info.bounds)
         if inside == box:
             return voxels
         (x0, y0, z0), (x1, y1, z1) = inside.topleft - box.topleft, inside.bottomright - box.topleft
@@ -163,42 +206,43 @@ class TensorStoreVolume:
         return np.zeros((self.info.num_channels, *box.size), self.info.dtype, order="F")
 
 
-def open_array(spec: Mapping[str, Any], label: str, context: Any = CONTEXT) -> Any:
-    """Open an array. Raises CorruptData or UnsupportedFormat, naming it."""
+def open_array(spec: Mapping[str, Any], label: str, context: Any = None) -> Any:
+    """Open an array with tensorstore. Raises CorruptData or UnsupportedFormat, naming it.
+
+    Where ``spec`` brings the metadata, what lies in the store is not looked at again.
+    """
     try:
-        return ts.open(dict(spec), context=context, read=True, open=True).result()
-    except (ValueError, RuntimeError, OSError, OverflowError) as error:
+        return ts.open(
+            dict(spec),
+            context=context or _engine.context,
+            read=True,
+            open=True,
+            assume_metadata="metadata" in spec,
+        ).result()
+    except FAILURES as error:
+        if _UNSUPPORTED.search(str(error)):
+            raise UnsupportedFormat(
+                f"{label} cannot be read: {_first_sentence(error)}.",
+                hint="Write the array anew with a common codec, such as zstd or gzip.",
+            ) from None
         raise damaged(label, error) from None
 
 
 def file_store(path: Path) -> dict[str, str]:
-    return {"driver": "file", "path": f"{path}/"}
-
-
-def load_metadata(path: Path) -> dict[str, Any]:
-    """Read a JSON metadata file that came from anywhere. Raises CorruptData, naming it."""
-    try:
-        with path.open("rb") as stream:
-            raw = stream.read(MAX_METADATA_BYTES + 1)
-    except OSError as error:
-        raise CorruptData(f"{path} cannot be read: {error.strerror}.", path=str(path)) from None
-    if len(raw) > MAX_METADATA_BYTES:
-        raise CorruptData(f"{path} is longer than {MAX_METADATA_BYTES:,} bytes.", path=str(path))
-    try:
-        # Python's names for what JSON has no word for are common in Zarr v2 fill values.
-        document = msgspec.json.decode(re.sub(rb"(?<=[:\[,\s])(NaN|-?Infinity)(?=[,\]}\s])", rb'"\1"', raw))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise CorruptData(f"{path} is not valid JSON: {error}.", path=str(path)) from None
-    if not isinstance(document, dict):
-        raise CorruptData(f"{path} is not a JSON object.", path=str(path))
-    return document
+    """Return the store of a folder, as tensorstore wants it told."""
+    return {"driver": "file", "path": f"{path.absolute()}/"}
 
 
 def damaged(label: str, error: Exception) -> CorruptData:
-    """Say in one sentence what tensorstore says in many."""
-    text = re.split(r" \[(?:source locations|tensorstore_spec)=|\n", str(error))[0]
+    """Say in one sentence what tensorstore says in many; the path is the file's, where it is named."""
+    file = re.search(r'local file "([^"]+)"', str(error))
     return CorruptData(
-        f"{label} cannot be read: {text[:500].rstrip('.')}.",
-        path=label,
+        f"{label} cannot be read: {_first_sentence(error)}.",
+        path=file[1] if file else label,
         hint="The array's metadata or the named chunk is damaged: copy it again from its source.",
     )
+
+
+def _first_sentence(error: Exception) -> str:
+    text = re.split(r" \[(?:source locations|tensorstore_spec)=|\n", str(error))[0]
+    return (text[:500] or type(error).__name__).rstrip(".")
