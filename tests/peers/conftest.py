@@ -22,11 +22,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "server_ext"))
 
-from sample_datasets import ORGANIZATION, Samples, write_samples
+from sample_datasets import ORGANIZATION, TOKEN, Samples, write_samples  # noqa: E402
 
 PEERS = ROOT / ".venv-peers"
 REQUIREMENTS = ["webknossos>=4", "neuroglancer>=2.40", "playwright>=1.49"]
-TOKEN = "the-token-of-the-peers"
 BASE_URL = "/user/ada/"
 
 
@@ -38,9 +37,15 @@ class Server:
     samples: Samples
 
 
+def pytest_configure(config) -> None:
+    config.addinivalue_line("markers", "peers: runs programs of others in an environment of their own")
+
+
 def pytest_collection_modifyitems(items) -> None:
+    here = Path(__file__).parent
     for item in items:
-        item.add_marker(pytest.mark.peers)
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.peers)
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +74,8 @@ def server(tmp_path_factory) -> Iterator[Server]:
     folders = {f"JUPYTER_{kind}_DIR": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
     command = [
         sys.executable, "-m", "jupyter", "server", "--no-browser", "--allow-root", "--port=0",
-        f"--ServerApp.base_url={BASE_URL}", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={home}",
+        f"--ServerApp.base_url={BASE_URL}", f"--IdentityProvider.token={TOKEN}",
+        f"--ServerApp.root_dir={home}",
         "--ServerApp.jpserver_extensions={'wk_jupyter': True}", "--ServerApp.allow_origin=*",
         f"--WkJupyterApp.data_dir={samples.data_dir}", f"--WkJupyterApp.organization={ORGANIZATION}",
     ]  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TOKEN
+from sample_datasets import TOKEN
 
 SCRIPT = Path(__file__).with_name("webknossos_script.py")
 

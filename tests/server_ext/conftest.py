@@ -11,11 +11,9 @@ import sqlalchemy as sa
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from sample_datasets import ORGANIZATION, Samples, write_samples
+from sample_datasets import ORGANIZATION, TOKEN, Samples, write_samples
 
 from wk_jupyter.store.catalog.tables import datasets
-
-TOKEN = "0123456789abcdef-the-token"
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import numpy as np
 import tensorstore as ts
 
 ORGANIZATION = "lab"
+TOKEN = "0123456789abcdef-the-token"
 CORNER = (5, 6, 7)
 SIZE = (70, 60, 50)
 BIG_ID = 2**60 + 3

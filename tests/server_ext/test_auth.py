@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import TOKEN
+from sample_datasets import TOKEN
 
 REFRESH = "api/datasets/refresh"
 

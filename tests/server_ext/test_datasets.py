@@ -84,7 +84,7 @@ async def test_one_dataset(wk, samples):
     }
     for mag in (*color["mags"], *segmentation["mags"]):
         assert Path(mag["path"]).is_absolute()
-        assert Path(mag["path"]).is_dir()
+        assert Path(mag["path"]).is_dir()  # noqa: ASYNC240
     assert color["mags"][0]["credentialId"] == "kept"
     assert segmentation["largestSegmentId"] == ENVELOPE
 

@@ -5,7 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 import tensorstore as ts
-from conftest import TOKEN
+from sample_datasets import TOKEN
 
 
 async def test_tensorstore_reads_the_stored_files(wk, samples):
@@ -26,7 +26,8 @@ async def test_bytes_as_they_lie(wk, samples):
     cells = await wk.id_of("cells")
     shard = next((samples.folder / "cells" / "color" / "1" / "c").rglob("0/0/0/0"))
     stored = shard.read_bytes()
-    path = f"data/datasets/{cells}/proxy/layers/color/mags/1/{shard.relative_to(samples.folder / 'cells/color/1')}"
+    name = shard.relative_to(samples.folder / "cells" / "color" / "1")
+    path = f"data/datasets/{cells}/proxy/layers/color/mags/1/{name}"
     assert (await wk.get(path)).content == stored
     for header, part in {
         "bytes=0-15": stored[:16],

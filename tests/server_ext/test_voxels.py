@@ -5,8 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import TOKEN
-from sample_datasets import CORNER, SIZE
+from sample_datasets import CORNER, SIZE, TOKEN
 
 from wk_jupyter.api.frames import Status, decode_frame
 
@@ -48,7 +47,7 @@ def expected_box(truth: np.ndarray, corner, size) -> np.ndarray:
         ("rgb", "photo", "1", (3, 1, 0), (37, 33, 9)),
     ],
 )
-async def test_a_box(wk, samples, name, layer, mag, corner, size):
+async def test_a_box(wk, samples, name, layer, mag, corner, size):  # noqa: PLR0917
     dataset = await wk.id_of(name)
     reply = await wk.get(cutout(dataset, layer, mag, corner, size))
     assert reply.status_code == 200, reply.text

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import tensorstore as ts
 import zarr
-from conftest import TOKEN
-from sample_datasets import CORNER, SIZE
+from sample_datasets import CORNER, SIZE, TOKEN
 
 END = tuple(c + s for c, s in zip(CORNER, SIZE, strict=True))
 ARRAYS = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,10 @@ class WkJupyterApp(WkSettings, ExtensionApp):
             concurrent_decodes=self.concurrent_decodes,
         )
         self.services = Services(self.store_config, owner_name=self.owner, limits=limits, log=self.log)
+        self.services.logs_every_request = getattr(self.serverapp, "log_level", logging.INFO) in {
+            logging.DEBUG,
+            "DEBUG",
+        }
         self._scanning: asyncio.Task[None] | None = None
         self._keep_hashed_files_in_caches()
 

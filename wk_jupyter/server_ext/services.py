@@ -43,6 +43,7 @@ class Services:
         self.threads = ThreadPoolExecutor(limits.concurrent_decodes + 2, thread_name_prefix="wk_jupyter")
         self.decode_slots = asyncio.Semaphore(limits.concurrent_decodes)
         self.scanning = False
+        self.logs_every_request = False
         self._configure = configure
         self._sizes: dict[tuple[str, str], asyncio.Future[int]] = {}
         self._opened: Store | None = None

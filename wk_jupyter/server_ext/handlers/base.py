@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import msgspec
@@ -199,13 +198,10 @@ class WkHandler(JupyterHandler):
             self.log.error("%s failed", what, exc_info=(typ, value, tb))  # type: ignore[arg-type]
 
     def _log(self) -> None:
-        if (
-            self.frequent
-            and self.get_status() in {200, 206, 404}
-            and not self.log.isEnabledFor(logging.DEBUG)
-        ):
-            return
-        super()._log()
+        """Jupyter makes a line of each request, also where its level drops the line: 5 % of a batch."""
+        is_dull = self.frequent and self.get_status() in {200, 206, 404}
+        if self.services.logs_every_request or not is_dull:
+            super()._log()
 
 
 for _method in (WkHandler.head, WkHandler.options):
