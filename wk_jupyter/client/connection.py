@@ -101,7 +101,7 @@ class Connection:
         newest, oldest = versions.get("currentApiVersion", 0), versions.get("oldestSupportedApiVersion", 0)
         if newest < OLDEST_API or oldest > NEWEST_API:
             raise errors.Unreachable(
-                f"{self.url} speaks versions {oldest} to {newest} of the API, this client {OLDEST_API} to {NEWEST_API}.",
+                f"{self.url} speaks versions {oldest} to {newest}, this client {OLDEST_API} to {NEWEST_API}.",
                 hint="Upgrade the older of the two.",
             )
         self.version = min(newest, NEWEST_API)

@@ -24,7 +24,7 @@ _THUMBNAIL_SIDE = 160
 
 
 class Layers(Mapping[str, Layer]):
-    """A dataset's layers by name: ``ds.layers["color"]``. Raises LayerNotFound, naming those that are there."""
+    """A dataset's layers by name: ``ds.layers["color"]``. Raises LayerNotFound, naming those there are."""
 
     def __init__(self, source: DataSource, voxels: VoxelSource) -> None:
         self._source = source
@@ -157,7 +157,8 @@ class Dataset:
         picture = ""
         try:
             data = base64.b64encode(self.thumbnail(_THUMBNAIL_SIDE, _THUMBNAIL_SIDE).data).decode()
-            picture = f"<img alt='' width='{_THUMBNAIL_SIDE}' height='{_THUMBNAIL_SIDE}' src='data:image/png;base64,{data}'>"
+            side = _THUMBNAIL_SIDE
+            picture = f"<img alt='' width='{side}' height='{side}' src='data:image/png;base64,{data}'>"
         except WkError as error:
             picture = f"<div>no picture: {escape(error.message)}</div>"
         notes = "".join(f"<li>{escape(warning)}</li>" for warning in self.warnings)
@@ -167,13 +168,13 @@ class Dataset:
             "<div style='display:flex;gap:16px;align-items:flex-start'>"
             f"<div>{picture}</div><div><b>{escape(self.name)}</b>"
             f"<div style='color:var(--jp-ui-font-color2,#616161)'>{facts}</div>"
-            f"{self.layers._repr_html_()}"  # noqa: SLF001 one display within the other
+            f"{self.layers._repr_html_()}"
             f"{f'<ul>{notes}</ul>' if notes else ''}</div></div>"
         )
 
 
 def dataset_of_entry(entry: Mapping[str, Any], connection: Connection) -> Dataset:
-    """Make a dataset of what the server tells. Raises InvalidDataSource, with the reason, where it is unusable."""
+    """Make a dataset of what the server tells. Raises InvalidDataSource with the reason why it is unusable."""
     document = entry["dataSource"]
     if "status" in document:
         reason = entry.get("statusReason") or document["status"]

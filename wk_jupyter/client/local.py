@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def open_folder(path: Path) -> Exploration:
-    """Tell what a folder holds, with or without a properties file. Raises UnsupportedFormat, InvalidDataSource."""
+    """Tell what a folder holds, also without properties. Raises UnsupportedFormat, InvalidDataSource."""
     return explore(path)
 
 

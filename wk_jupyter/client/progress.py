@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Self
 
 _QUIET_SECONDS: Final = 1.0
 _BETWEEN_SECONDS: Final = 0.2
@@ -22,7 +22,7 @@ class Progress:
         self._display: Any = None
         self._in_terminal = False
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -28,7 +28,7 @@ const SYNC_MS = 100;
 const TRAITS = [
   "position",
   "zoom",
-  "layers",
+  "layer_settings",
   "blend_mode",
   "render_missing_data_black",
   "additional_coordinates",
@@ -134,7 +134,7 @@ function stateOf(model: AnyModel): StatePatch {
   return {
     position: model.get("position"),
     zoom: model.get("zoom"),
-    layers: model.get("layers") as Record<string, Partial<LayerState>>,
+    layers: model.get("layer_settings") as Record<string, Partial<LayerState>>,
     blendMode: model.get("blend_mode"),
     renderMissingDataBlack: model.get("render_missing_data_black"),
     additionalCoordinates: model.get("additional_coordinates"),
@@ -147,7 +147,7 @@ function writeState(
 ) {
   model.set("position", [...state.position]);
   model.set("zoom", state.zoom);
-  model.set("layers", structuredClone(state.layers));
+  model.set("layer_settings", structuredClone(state.layers));
   model.set("additional_coordinates", { ...state.additionalCoordinates });
   model.save_changes();
 }

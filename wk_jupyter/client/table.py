@@ -1,0 +1,192 @@
+"""The table of datasets: fetched page by page, as far as it is looked at."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from html import escape
+from typing import TYPE_CHECKING, Any, Final
+
+from wk_jupyter.client.connection import Connection, current
+from wk_jupyter.client.dataset import Dataset, dataset_of_entry
+from wk_jupyter.errors import DatasetNotFound, WkError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PAGE: Final = 100
+_SHOWN: Final = 20
+_THUMBNAIL: Final = 48
+
+
+class DatasetTable:
+    """Datasets, page by page. ``len()`` is the count of all; ``table[0]`` or ``table["name"]`` opens one."""
+
+    def __init__(self, connection: Connection, search: str | None = None) -> None:
+        self.connection = connection
+        self.search = search
+        self._pages: dict[int, list[dict[str, Any]]] = {}
+        self._total: int | None = None
+
+    def __len__(self) -> int:
+        if self._total is None:
+            self._page(0)
+        return self._total or 0
+
+    def __iter__(self) -> Iterator[Dataset]:
+        for number in range(len(self)):
+            entry = self._entry(number)
+            if "status" not in entry["dataSource"]:
+                yield dataset_of_entry(entry, self.connection)
+
+    def __getitem__(self, key: int | str) -> Dataset:
+        if isinstance(key, int):
+            if not -len(self) <= key < len(self):
+                raise DatasetNotFound(f"there are {len(self)} datasets, none at {key}.")
+            return self._open(self._entry(key % len(self)))
+        for number in range(len(self)):
+            entry = self._entry(number)
+            if key in (entry["name"], entry["id"], entry["directoryName"]):
+                return self._open(entry)
+        raise DatasetNotFound(
+            f"no dataset in this table is called {key!r}.", hint="wk.open(name) looks among all."
+        )
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return all datasets as a pandas DataFrame, one row each; lengths are in nanometers and voxels."""
+        import pandas as pd  # noqa: PLC0415 loads slowly
+
+        return pd.DataFrame(
+            [_row(self._entry(number)) for number in range(len(self))], columns=list(_COLUMNS)
+        )
+
+    @property
+    def df(self) -> pd.DataFrame:
+        return self.to_dataframe()
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [self._entry(number)["name"] for number in range(min(len(self), _PAGE))]
+
+    def __repr__(self) -> str:
+        lines = [f"{len(self)} datasets on {self.connection.url}"]
+        for number in range(min(len(self), _SHOWN)):
+            row = _row(self._entry(number))
+            lines.append(
+                f"  {row['name']}  {row['status']}  {', '.join(row['layers'])}  {row['reason']}".rstrip()
+            )
+        return "\n".join(lines + self._rest())
+
+    def _repr_html_(self) -> str:
+        if len(self) == 0:
+            return _empty(self.search)
+        entries = [self._entry(number) for number in range(min(len(self), _SHOWN))]
+        with ThreadPoolExecutor(4) as pool:
+            pictures = list(pool.map(self._picture, entries))
+        head = "".join(f"<th style='text-align:left'>{name}</th>" for name in ("", *_HEADINGS))
+        rows = "".join(_html_row(entry, picture) for entry, picture in zip(entries, pictures, strict=True))
+        rest = "".join(f"<div>{escape(line)}</div>" for line in self._rest())
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{rest}"
+
+    def _rest(self) -> list[str]:
+        more = len(self) - _SHOWN
+        return (
+            [f"… and {more} more: narrow them with wk.datasets(search=…), or see .to_dataframe()"]
+            if more > 0
+            else []
+        )
+
+    def _open(self, entry: dict[str, Any]) -> Dataset:
+        return dataset_of_entry(self.connection.get(f"datasets/{entry['id']}"), self.connection)
+
+    def _entry(self, number: int) -> dict[str, Any]:
+        page, at = divmod(number, _PAGE)
+        return self._page(page)[at]
+
+    def _page(self, number: int) -> list[dict[str, Any]]:
+        if number not in self._pages:
+            entries, total = self.connection.listed(
+                "datasets", searchQuery=self.search, limit=_PAGE, pageNumber=number, includeTotalCount=True
+            )
+            self._pages[number] = entries
+            self._total = total
+        return self._pages[number]
+
+    def _picture(self, entry: dict[str, Any]) -> str:
+        if not entry["isActive"]:
+            return ""
+        try:
+            path = f"datasets/{entry['id']}/thumbnail.jpg"
+            data = self.connection.data(path, width=2 * _THUMBNAIL, height=2 * _THUMBNAIL)
+        except WkError:
+            return "<span title='no picture could be made'>⚠</span>"
+        code = base64.b64encode(data).decode()
+        return f"<img alt='' width='{_THUMBNAIL}' height='{_THUMBNAIL}' src='data:image/jpeg;base64,{code}'>"
+
+
+def datasets(search: str | None = None) -> DatasetTable:
+    """Return the datasets that one may see, by name. All words of ``search`` must be found."""
+    return DatasetTable(current(), search)
+
+
+def refresh() -> DatasetTable:
+    """Look at the data directory again, now, and return the datasets."""
+    connection = current()
+    connection.api("POST", "datasets/refresh")
+    return DatasetTable(connection)
+
+
+_COLUMNS: Final = ("name", "id", "status", "layers", "voxel_size_nm", "extent", "tags", "created", "reason")
+_HEADINGS: Final = ("Name", "Layers", "Voxel size", "Extent (voxels)", "Status")
+
+
+def _row(entry: dict[str, Any]) -> dict[str, Any]:
+    source = entry["dataSource"]
+    layers = source.get("dataLayers", [])
+    row: dict[str, Any] = dict.fromkeys(_COLUMNS)
+    row.update(
+        name=entry["name"],
+        id=entry["id"],
+        status=source.get("status", "active"),
+        layers=[layer["name"] for layer in layers],
+        tags=entry["tags"],
+        created=dt.datetime.fromtimestamp(entry["created"] / 1000, dt.UTC),
+        reason=entry.get("statusReason", ""),
+    )
+    if layers:
+        from wk_jupyter.datasource import parse_data_source  # noqa: PLC0415
+
+        parsed = parse_data_source(source, origin=entry["name"])
+        row["voxel_size_nm"] = parsed.voxel_size.nanometers
+        row["extent"] = tuple(parsed.bounding_box.size)
+    return row
+
+
+def _html_row(entry: dict[str, Any], picture: str) -> str:
+    row = _row(entry)
+    size = row["voxel_size_nm"]
+    notes = [row["reason"]] if row["reason"] else entry.get("warnings", [])
+    status = escape(row["status"]) + "".join(
+        f"<div style='color:var(--jp-ui-font-color2,#616161);max-width:30em'>{escape(note)}</div>"
+        for note in notes
+    )
+    cells = (
+        f"<b>{escape(row['name'])}</b>",
+        escape(", ".join(row["layers"])),
+        " × ".join(f"{n:g}" for n in size) + " nm" if size else "",
+        " × ".join(f"{n:,}" for n in row["extent"]) if row["extent"] else "",
+        status,
+    )
+    return (
+        "<tr>" + "".join(f"<td style='text-align:left'>{cell}</td>" for cell in (picture, *cells)) + "</tr>"
+    )
+
+
+def _empty(search: str | None) -> str:
+    if search:
+        return f"<div>No dataset has “{escape(search)}” in its name, tags, description or layers.</div>"
+    return (
+        "<div>There are no datasets yet. Put a folder into <code>binaryData/&lt;organization&gt;/</code> "
+        "of the data directory and call <code>wk.refresh()</code>, or make one: <code>wk.samples.generate()</code>.</div>"
+    )
