@@ -89,6 +89,8 @@ async def test_ome_ngff(wk):
     assert [axis.get("unit") for axis in multiscale["axes"]] == [None, *["nanometer"] * 3]
     scales = {d["path"]: d["coordinateTransformations"][0]["scale"] for d in multiscale["datasets"]}
     assert scales == {"1": [1, 4, 4, 35], "2-2-1": [1, 8, 8, 35]}
+    centre_of_first = multiscale["datasets"][1]["coordinateTransformations"][1]
+    assert centre_of_first == {"type": "translation", "translation": [0, 2, 2, 0]}
     (channel,) = attributes["omero"]["channels"]
     assert (channel["color"], channel["window"]["start"], channel["window"]["end"]) == ("FF8000", 10, 200)
     group = (await wk.get(f"data/zarr3_experimental/{cells}/color/zarr.json")).json()

@@ -97,9 +97,15 @@ def _axes(layer: LayerSource, *, unit: str) -> list[dict[str, str]]:
 
 
 def _dataset(layer: LayerSource, mag: MagSource, voxel_size: VoxelSize) -> dict[str, Any]:
-    leading = [1.0] * (1 + len(layer.additional_axes))
-    scale = [factor * step for factor, step in zip(voxel_size.factor, mag.mag.as_vec(), strict=True)]
-    return {"path": mag.mag.name, "coordinateTransformations": [{"type": "scale", "scale": leading + scale}]}
+    """OME-NGFF's coordinates are those of voxels' centres: a coarse voxel's lies amid those it stands for."""
+    others = 1 + len(layer.additional_axes)
+    sizes = list(zip(voxel_size.factor, mag.mag, strict=True))
+    scale = [1.0] * others + [factor * step for factor, step in sizes]
+    translation = [0.0] * others + [factor * (step - 1) / 2 for factor, step in sizes]
+    transforms: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
+    if any(translation):
+        transforms.append({"type": "translation", "translation": translation})
+    return {"path": mag.mag.name, "coordinateTransformations": transforms}
 
 
 def _omero(layer: LayerSource) -> dict[str, Any]:
