@@ -92,3 +92,20 @@ async def test_no_method_of_ours_is_open_by_mistake(wk, recwarn, method):
     warnings = [str(w.message) for w in recwarn.list if "wk/" in str(w.message)]
     assert warnings == []
     assert json.loads((await wk.get("api/buildinfo")).content)
+
+
+class TestCaches:
+    @pytest.fixture
+    def settings(self):
+        from wk_jupyter.store.volumes import block_files, tensorstore_volume
+
+        before = block_files.DEFAULT_CACHE.limit, tensorstore_volume._engine._cache_bytes
+        yield {"cache_bytes": 1_000_000, "max_open_files": 9}
+        block_files.DEFAULT_CACHE.limit = before[0]
+        tensorstore_volume.configure(cache_bytes=before[1])
+
+    async def test_their_sizes_are_those_configured(self, wk):
+        from wk_jupyter.store.volumes import block_files, tensorstore_volume
+
+        assert block_files.DEFAULT_CACHE.limit == 9
+        assert tensorstore_volume._engine._cache_bytes == 1_000_000

@@ -10,6 +10,13 @@ from sample_datasets import BIG_ID, CORNER, box_of, write_array, write_propertie
 
 from wk_jupyter.store.colors import segment_colors
 
+VIEWER_COLORS = [
+    [0.68392, 0.85686, 0.2616],
+    [0.81627, 0.32908, 0.91863],
+    [0.46728, 0.93824, 0.41558],
+    [0.42704, 0.86765, 0.06278],
+]
+
 
 def pixels(reply) -> np.ndarray:
     assert reply.status_code == 200, reply.text
@@ -165,6 +172,12 @@ def test_colours_of_segments_are_fixed_and_differ():
     assert len(np.unique(colors.round(), axis=0)) == len(ids)
     assert colors.min() >= 0
     assert colors.max() <= 255
+
+
+def test_colours_are_those_of_the_viewer():
+    """Calculated by ``segmentColor.ts``."""
+    found = segment_colors(np.array([1, 2, 123456789, 2**60 + 3], np.uint64))
+    assert np.allclose(found / 255, VIEWER_COLORS, atol=1e-4)
 
 
 @pytest.mark.parametrize("settings_of_layer", [{"intensityRange": "wide"}, {"color": 7}, {"alpha": "x"}, {}])

@@ -18,7 +18,7 @@ from wk_jupyter.server_ext.settings import WkSettings
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
-    from wk_jupyter.store import StoreConfig
+    from wk_jupyter.store import Store
 
 STATIC_FOLDER = Path(__file__).parent.parent / "widgets" / "static"
 
@@ -36,7 +36,7 @@ class WkJupyterApp(WkSettings, ExtensionApp):
             bricks_per_request=self.max_bricks_per_request,
             concurrent_decodes=self.concurrent_decodes,
         )
-        self.services = Services(self.store_config, owner_name=self.owner, limits=limits, log=self.log)
+        self.services = Services(self.open_store, owner_name=self.owner, limits=limits, log=self.log)
         self.services.logs_every_request = getattr(self.serverapp, "log_level", logging.INFO) in {
             logging.DEBUG,
             "DEBUG",
@@ -47,16 +47,20 @@ class WkJupyterApp(WkSettings, ExtensionApp):
     def initialize_handlers(self) -> None:
         self.handlers.extend(tornado_routes(self.services))
 
-    def store_config(self) -> StoreConfig:
-        """The store's own settings. Called when the store is first needed, not at the start."""
-        from wk_jupyter.store import StoreConfig  # noqa: PLC0415
+    def open_store(self) -> Store:
+        """Open the store as it is configured. Called when it is first needed, not at the start."""
+        from wk_jupyter.store import Store, StoreConfig  # noqa: PLC0415 - loads SQLAlchemy
+        from wk_jupyter.store.volumes import block_files, tensorstore_volume  # noqa: PLC0415
 
-        return StoreConfig(
+        tensorstore_volume.configure(cache_bytes=self.cache_bytes)
+        block_files.DEFAULT_CACHE.limit = self.max_open_files
+        config = StoreConfig(
             data_dir=Path(self.data_dir).expanduser(),
             organization=self.organization,
             owner_name=self.owner,
             database_url=self.database_url or None,
         )
+        return Store(config)
 
     def _keep_hashed_files_in_caches(self) -> None:
         """The files in ``app/`` have their content's hash in their address: they never change."""
@@ -66,6 +70,9 @@ class WkJupyterApp(WkSettings, ExtensionApp):
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Runs when the server is up: tell kernels where it is, and look what is in the data directory."""
         os.environ["WK_JUPYTER_URL"] = url_path_join(serverapp.connection_url, "wk/")
+        # What is made in a kernel, as a sample, comes to where this server looks.
+        os.environ["WK_JUPYTER_DATA_DIR"] = str(Path(self.data_dir).expanduser().absolute())
+        os.environ["WK_JUPYTER_ORGANIZATION"] = self.organization
         self._scanning = asyncio.create_task(self.services.keep_scanning(self.scan_interval))
 
     async def stop_extension(self) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from logging import Logger
 
-    from wk_jupyter.store import DatasetRecord, ScanReport, Store, StoreConfig
+    from wk_jupyter.store import DatasetRecord, ScanReport, Store
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,7 +35,7 @@ class Services:
     """
 
     def __init__(
-        self, configure: Callable[[], StoreConfig], *, owner_name: str, limits: Limits, log: Logger
+        self, open_store: Callable[[], Store], *, owner_name: str, limits: Limits, log: Logger
     ) -> None:
         self.owner_name = owner_name
         self.limits = limits
@@ -44,7 +44,7 @@ class Services:
         self.decode_slots = asyncio.Semaphore(limits.concurrent_decodes)
         self.scanning = False
         self.logs_every_request = False
-        self._configure = configure
+        self._open = open_store
         self._sizes: dict[tuple[str, str], asyncio.Future[int]] = {}
         self._opened: Store | None = None
         self._opening: asyncio.Future[Store] | None = None
@@ -56,11 +56,6 @@ class Services:
                 self._opening = asyncio.ensure_future(self.run(self._open))
             self._opened = await asyncio.shield(self._opening)
         return self._opened
-
-    def _open(self) -> Store:
-        from wk_jupyter.store import Store  # noqa: PLC0415 - loads SQLAlchemy
-
-        return Store(self._configure())
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call what may block on a thread."""

@@ -37,7 +37,7 @@ class WkSettings(Configurable):
         help="""The catalog, as an SQLAlchemy URL. Default: wk_jupyter.sqlite in the data directory.""",
     )
     cache_bytes = Int(
-        256 * _MIB,
+        128 * _MIB,
         min=0,
         config=True,
         help="""Memory for decoded chunks of formats whose chunks are not passed on as they lie, in bytes.""",

@@ -57,23 +57,26 @@ def _color(given: Any) -> tuple[float, float, float]:
 
 
 def segment_colors(ids: NDArray[Any]) -> NDArray[np.float32]:
-    """Return a colour (…, 3) in 0 … 255 for each id: fixed for an id, far apart for neighbouring ids."""
+    """Return a colour (…, 3) in 0 … 255 for each id: the one in which the viewer shows it.
+
+    The scheme is that of ``js/src/viewer/segmentColor.ts``.
+    """
     unique, inverse = np.unique(ids, return_inverse=True)
     mixed = _mix(unique.astype(np.uint64))
-    hue = (mixed & np.uint64(0xFFFF)).astype(np.float64) / 0x10000
-    saturation = 0.55 + 0.45 * ((mixed >> np.uint64(16)) & np.uint64(0xFF)).astype(np.float64) / 255
-    value = 0.7 + 0.3 * ((mixed >> np.uint64(24)) & np.uint64(0xFF)).astype(np.float64) / 255
+    hue = (mixed & np.uint32(0xFFFF)).astype(np.float64) / 0x10000
+    saturation = 0.55 + 0.45 * ((mixed >> np.uint32(16)) & np.uint32(0xFF)).astype(np.float64) / 255
+    value = 0.75 + 0.25 * (mixed >> np.uint32(24)).astype(np.float64) / 255
     sector = (hue[:, np.newaxis] * 6 + np.array([5.0, 3.0, 1.0])) % 6
-    rgb = value[:, np.newaxis] * (
-        1 - saturation[:, np.newaxis] * np.clip(np.minimum(sector, 4 - sector), 0, 1)
-    )
+    darkening = saturation[:, np.newaxis] * np.clip(np.minimum(sector, 4 - sector), 0, 1)
+    rgb = value[:, np.newaxis] * (1 - darkening)
     return np.asarray(rgb[inverse.reshape(ids.shape)] * 255, np.float32)
 
 
-def _mix(ids: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """A hash in which near ids come out far apart (the finalizer of splitmix64)."""
+def _mix(ids: NDArray[np.uint64]) -> NDArray[np.uint32]:
+    """A hash in which near ids come out far apart."""
+    low, high = ids.astype(np.uint32), (ids >> np.uint64(32)).astype(np.uint32)
     with np.errstate(over="ignore"):
-        mixed = ids * np.uint64(0x9E3779B97F4A7C15)
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return np.asarray(mixed ^ (mixed >> np.uint64(31)), np.uint64)
+        mixed = (low * np.uint32(0x9E3779B1)) ^ (high * np.uint32(0x85EBCA77))
+        mixed = (mixed ^ (mixed >> np.uint32(16))) * np.uint32(0x7FEB352D)
+        mixed = (mixed ^ (mixed >> np.uint32(15))) * np.uint32(0x846CA68B)
+        return np.asarray(mixed ^ (mixed >> np.uint32(16)), np.uint32)
