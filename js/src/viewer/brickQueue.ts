@@ -45,12 +45,12 @@ export const REAL_CLOCK: Clock = {
 };
 
 export interface QueueEvents {
-  /** A brick's result. A request that failed too often gives `failed`. */
-  arrived(brick: QueuedBrick, result: BrickResult): void;
+  /** A brick's result. `byRequest`: it counts as failed because its requests failed too often. */
+  arrived(brick: QueuedBrick, result: BrickResult, byRequest: boolean): void;
   /** A request failed as a whole, or (empty string) went well again. */
   trouble(layer: string, message: string): void;
-  /** What is pending or in flight changed. */
-  activity(): void;
+  /** A request came to its end. */
+  answered(): void;
 }
 
 interface Batch {
@@ -148,7 +148,6 @@ export class BrickQueue {
     if (!this.closed && this.pending.length > 0 && wait !== Number.POSITIVE_INFINITY) {
       this.cancelTimer = this.clock.after(wait, () => this.pump());
     }
-    this.events.activity();
   }
 
   /** The most urgent brick that may be asked for now, and the next of its layer. */
@@ -181,7 +180,7 @@ export class BrickQueue {
       this.recover(layer);
       bricks.forEach((brick, i) => {
         const result = results[i] ?? { status: "failed", error: "The answer was too short." };
-        this.arrive(brick, result);
+        this.arrive(brick, result, false);
       });
     } catch (error) {
       if (batch.abort.signal.aborted) return;
@@ -189,11 +188,12 @@ export class BrickQueue {
       this.postpone(batch, error instanceof Error ? error.message : String(error));
     }
     this.pump();
+    this.events.answered();
   }
 
-  private arrive(brick: QueuedBrick, result: BrickResult): void {
+  private arrive(brick: QueuedBrick, result: BrickResult, byRequest: boolean): void {
     this.attempts.delete(brick.key);
-    this.events.arrived(brick, result);
+    this.events.arrived(brick, result, byRequest);
   }
 
   private recover(layer: string): void {
@@ -211,7 +211,7 @@ export class BrickQueue {
       this.attempts.set(brick.key, attempts);
       if (attempts < this.limits.attempts) {
         if (this.wanted.has(brick.key)) again.push(brick);
-      } else this.arrive(brick, { status: "failed", error: message });
+      } else this.arrive(brick, { status: "failed", error: message }, true);
     }
     this.pending = [...again, ...this.pending].sort((a, b) => a.priority - b.priority);
     this.events.trouble(layer, message);

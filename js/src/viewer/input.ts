@@ -1,171 +1,164 @@
 import { Disposer } from "../core/disposable.ts";
-import { map3, type Vec3, withAxis } from "../core/vec3.ts";
-import { type Panel, type Plane, panelAt, pointToVoxel } from "./planes.ts";
+import { type Action, actionFor, MANY_SLICES } from "./keyBindings.ts";
+import type { Panel, Plane } from "./planes.ts";
+import { WheelSteps, wheelPixels, wheelZoom } from "./wheel.ts";
 
-/** What the controls move; the viewer implements it. */
+/** A place on the stage, in CSS pixels. */
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** What the controls do; the viewer implements it. */
 export interface Controls {
-  panels(): readonly Panel[];
-  position(): Vec3;
-  perPixel(): Vec3;
-  zoom(): number;
-  moveTo(position: Vec3): void;
-  zoomTo(zoom: number): void;
-  hover(voxel: Vec3 | null): void;
-  maximise(plane: Plane["id"] | null): void;
-  maximised(): Plane["id"] | null;
+  panelAt(point: Point): Panel | null;
+  pan(plane: Plane, dx: number, dy: number): void;
+  slice(plane: Plane, count: number): void;
+  /** `at`: the point that keeps its place; the middle where it is null. */
+  zoom(factor: number, at: Point | null): void;
+  jump(point: Point): void;
+  hover(point: Point | null): void;
+  toggleMaximised(plane: Plane): void;
+  /** Whether a panel was maximised, and is no more. */
+  restore(): boolean;
   toggleSegmentation(): void;
 }
 
 const ZOOM_STEP = 1.1;
-const KEY_PAN_PIXELS = 24;
-const MANY_SLICES = 5;
+const PAN_PIXELS = 24;
+// A click that moves less is no drag.
+const CLICK_PIXELS = 3;
+
+interface Drag {
+  readonly pointer: number;
+  readonly button: number;
+  readonly plane: Plane;
+  readonly start: Point;
+  last: Point;
+}
 
 /**
- * Mouse and keys, as WEBKNOSSOS's users know them. The wheel moves through slices only while the viewer
- * has the focus, so that scrolling a notebook past it does not get caught.
+ * Mouse and keys. `root` takes the focus, `stage` holds the panels. Without the focus the wheel is left to the
+ * page: a notebook must scroll past a viewer without changing it.
  */
-export function attachInput(root: HTMLElement, controls: Controls): Disposer {
-  const disposer = new Disposer();
-  let active: Plane["id"] = "xy";
-  let drag: { id: number; x: number; y: number; panel: Panel } | null = null;
+export class Input {
+  private readonly disposer = new Disposer();
+  private readonly steps = new WheelSteps();
+  private active: Plane;
+  private drag: Drag | null = null;
 
-  const at = (event: MouseEvent): { x: number; y: number; panel: Panel | null } => {
-    const rect = root.getBoundingClientRect();
-    const x = event.clientX - rect.left;
-    const y = event.clientY - rect.top;
-    return { x, y, panel: panelAt(controls.panels(), x, y) };
-  };
+  constructor(
+    private readonly root: HTMLElement,
+    private readonly stage: HTMLElement,
+    private readonly controls: Controls,
+    first: Plane,
+  ) {
+    this.active = first;
+    const { disposer } = this;
+    disposer.listen(stage, "pointerdown", (event) => this.onDown(event));
+    disposer.listen(stage, "pointermove", (event) => this.onMove(event));
+    disposer.listen(stage, "pointerup", (event) => this.onUp(event));
+    disposer.listen(stage, "pointercancel", () => this.endDrag());
+    disposer.listen(stage, "pointerleave", () => this.controls.hover(null));
+    disposer.listen(stage, "dblclick", (event) => this.controls.jump(this.pointOf(event)));
+    disposer.listen(stage, "contextmenu", (event) => event.preventDefault());
+    disposer.listen(stage, "wheel", (event) => this.onWheel(event), { passive: false });
+    disposer.listen(root, "keydown", (event) => this.onKey(event));
+  }
 
-  disposer.listen(root, "pointerdown", (event) => {
-    root.focus({ preventScroll: true });
-    const { x, y, panel } = at(event);
-    if (panel === null || (event.button !== 0 && event.button !== 1)) return;
-    active = panel.plane.id;
-    drag = { id: event.pointerId, x, y, panel };
-    root.setPointerCapture(event.pointerId);
+  dispose(): void {
+    this.disposer.dispose();
+  }
+
+  private pointOf(event: MouseEvent): Point {
+    const { left, top } = this.stage.getBoundingClientRect();
+    return { x: event.clientX - left, y: event.clientY - top };
+  }
+
+  private onDown(event: PointerEvent): void {
+    this.root.focus({ preventScroll: true });
+    const start = this.pointOf(event);
+    const panel = this.controls.panelAt(start);
+    if (panel === null || event.button > 2 || this.drag !== null) return;
     event.preventDefault();
-  });
-  disposer.listen(root, "pointermove", (event) => {
-    const { x, y, panel } = at(event);
-    if (drag !== null && drag.id === event.pointerId) {
-      const { u, v } = drag.panel.plane;
-      const scale = controls.perPixel();
-      const moved: [number, number, number] = [...controls.position()] as [number, number, number];
-      moved[u] -= (x - drag.x) * scale[u];
-      moved[v] -= (y - drag.y) * scale[v];
-      drag = { ...drag, x, y };
-      controls.moveTo(moved);
-    }
-    if (panel !== null) active = panel.plane.id;
-    controls.hover(
-      panel === null ? null : pointToVoxel(panel, x, y, controls.position(), controls.perPixel()),
-    );
-  });
-  const stop = (event: PointerEvent) => {
-    if (drag?.id === event.pointerId) drag = null;
-  };
-  disposer.listen(root, "pointerup", stop);
-  disposer.listen(root, "pointercancel", stop);
-  disposer.listen(root, "pointerleave", () => controls.hover(null));
-
-  disposer.listen(root, "dblclick", (event) => {
-    const { x, y, panel } = at(event);
-    if (panel === null) return;
-    controls.moveTo(pointToVoxel(panel, x, y, controls.position(), controls.perPixel()));
-  });
-
-  disposer.listen(
-    root,
-    "wheel",
-    (event) => {
-      const hasFocus = root.contains(document.activeElement);
-      if (!hasFocus && !event.ctrlKey && !event.metaKey) return;
-      event.preventDefault();
-      const { x, y, panel } = at(event);
-      if (panel === null || event.deltaY === 0) return;
-      const direction = Math.sign(event.deltaY);
-      if (event.ctrlKey || event.metaKey) {
-        zoomAround(controls, panel, { x, y }, ZOOM_STEP ** direction);
-      } else {
-        moveSlices(controls, panel.plane, direction * (event.shiftKey ? MANY_SLICES : 1));
-      }
-    },
-    { passive: false },
-  );
-
-  disposer.listen(root, "keydown", (event) => {
-    if (event.target !== root || event.altKey) return;
-    const plane = controls.panels().find((panel) => panel.plane.id === active)?.plane;
-    if (plane !== undefined && onKey(event, controls, plane)) {
-      event.preventDefault();
-      event.stopPropagation(); // Jupyter has commands on the same keys
-    }
-  });
-  return disposer;
-}
-
-function onKey(event: KeyboardEvent, controls: Controls, plane: Plane): boolean {
-  const many = event.shiftKey ? MANY_SLICES : 1;
-  const isControl = event.ctrlKey || event.metaKey;
-  switch (event.key.toLowerCase()) {
-    case "arrowleft":
-      return pan(controls, plane.u, -many);
-    case "arrowright":
-      return pan(controls, plane.u, many);
-    case "arrowup":
-      return pan(controls, plane.v, -many);
-    case "arrowdown":
-      return pan(controls, plane.v, many);
-    case " ":
-      moveSlices(controls, plane, isControl ? -1 : 1);
-      return true;
+    this.active = panel.plane;
+    this.stage.setPointerCapture(event.pointerId);
+    const { plane } = panel;
+    this.drag = { pointer: event.pointerId, button: event.button, plane, start, last: start };
   }
-  if (isControl) return false;
-  switch (event.key.toLowerCase()) {
-    case "f":
-      moveSlices(controls, plane, many);
-      return true;
-    case "d":
-      moveSlices(controls, plane, -many);
-      return true;
-    case "i":
-      controls.zoomTo(controls.zoom() / ZOOM_STEP);
-      return true;
-    case "o":
-      controls.zoomTo(controls.zoom() * ZOOM_STEP);
-      return true;
-    case ".":
-      controls.maximise(controls.maximised() === null ? plane.id : null);
-      return true;
-    case "3":
-      controls.toggleSegmentation();
-      return true;
+
+  private onMove(event: PointerEvent): void {
+    const point = this.pointOf(event);
+    const { drag } = this;
+    if (drag?.pointer === event.pointerId) {
+      const { plane, last } = drag;
+      drag.last = point;
+      if (drag.button !== 2) this.controls.pan(plane, point.x - last.x, point.y - last.y);
+    } else {
+      const panel = this.controls.panelAt(point);
+      if (panel !== null) this.active = panel.plane;
+    }
+    this.controls.hover(point);
   }
-  return false;
-}
 
-function pan(controls: Controls, axis: 0 | 1 | 2, steps: number): boolean {
-  const position = controls.position();
-  const moved = position[axis] + steps * KEY_PAN_PIXELS * controls.perPixel()[axis];
-  controls.moveTo(withAxis(position, axis, moved));
-  return true;
-}
+  private onUp(event: PointerEvent): void {
+    const { drag } = this;
+    if (drag?.pointer !== event.pointerId) return;
+    const point = this.pointOf(event);
+    const way = Math.hypot(point.x - drag.start.x, point.y - drag.start.y);
+    this.endDrag();
+    if (drag.button === 2 && way < CLICK_PIXELS) this.controls.jump(point);
+  }
 
-function moveSlices(controls: Controls, plane: Plane, count: number): void {
-  const position = controls.position();
-  controls.moveTo(withAxis(position, plane.w, position[plane.w] + count));
-}
+  private endDrag(): void {
+    this.drag = null;
+  }
 
-/** Zoom so that what lies under the pointer stays there. */
-function zoomAround(
-  controls: Controls,
-  panel: Panel,
-  { x, y }: { x: number; y: number },
-  factor: number,
-): void {
-  const before = pointToVoxel(panel, x, y, controls.position(), controls.perPixel());
-  controls.zoomTo(controls.zoom() * factor);
-  const after = pointToVoxel(panel, x, y, controls.position(), controls.perPixel());
-  const position = controls.position();
-  controls.moveTo(map3((a) => position[a] + before[a] - after[a]));
+  private onWheel(event: WheelEvent): void {
+    if (!this.root.matches(":focus-within")) return;
+    event.preventDefault();
+    const point = this.pointOf(event);
+    const panel = this.controls.panelAt(point);
+    const pixels = wheelPixels(event);
+    if (panel === null || pixels === 0) return;
+    this.active = panel.plane;
+    if (event.ctrlKey || event.metaKey) {
+      this.controls.zoom(wheelZoom(pixels), point);
+      return;
+    }
+    const steps = this.steps.add(pixels) * (event.shiftKey ? MANY_SLICES : 1);
+    if (steps !== 0) this.controls.slice(panel.plane, steps);
+  }
+
+  private onKey(event: KeyboardEvent): void {
+    if (event.target !== this.root) return;
+    const action = actionFor(event);
+    if (action === null) return;
+    event.preventDefault();
+    event.stopPropagation(); // Jupyter has commands on the same keys
+    this.run(action);
+  }
+
+  private run(action: Action): void {
+    const { controls, active } = this;
+    switch (action.kind) {
+      case "slice":
+        controls.slice(active, action.count);
+        break;
+      case "pan":
+        controls.pan(active, -action.right * PAN_PIXELS, -action.down * PAN_PIXELS);
+        break;
+      case "zoom":
+        controls.zoom(ZOOM_STEP ** action.out, null);
+        break;
+      case "maximise":
+        controls.toggleMaximised(active);
+        break;
+      case "toggleSegmentation":
+        controls.toggleSegmentation();
+        break;
+      case "leave":
+        if (!controls.restore()) this.root.blur();
+    }
+  }
 }

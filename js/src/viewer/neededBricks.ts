@@ -142,6 +142,26 @@ export function prefetchBricks(
   return [...needed.values()].sort((a, b) => a.priority - b.priority);
 }
 
+/** The bricks of the next coarser mag where a brick lies. */
+export function parentsOf(
+  { level, brick }: NeededBrick,
+  mags: readonly Vec3[],
+  layer: Box,
+  view: View,
+): NeededBrick[] {
+  const mag = mags[level] as Vec3;
+  const own: Box = {
+    min: map3((a) => brick[a] * BRICK * mag[a]),
+    max: map3((a) => (brick[a] + 1) * BRICK * mag[a]),
+  };
+  const needed = new Map<string, NeededBrick>();
+  const box = intersection(own, layer);
+  if (box !== null && level + 1 < mags.length) {
+    collect(needed, mags, level + 1, box, view, PRIORITY.behindMissing);
+  }
+  return [...needed.values()];
+}
+
 /** The part of the dataset that comes next to a box on one side. */
 function beside(box: Box, axis: Axis, direction: number, reach: number): Box {
   const [from, to] =

@@ -1,64 +1,48 @@
-import { Disposer } from "../core/disposable.ts";
-import { type Panel, PLANES, type Plane } from "./planes.ts";
+import { make } from "./dom.ts";
+import { type Layout, type Panel, PLANES, type Plane, type Rect } from "./planes.ts";
 import { scaleBar } from "./scaleBar.ts";
 
 interface PanelParts {
   frame: HTMLElement;
-  vertical: HTMLElement;
-  horizontal: HTMLElement;
-  bar: HTMLElement;
-  barLabel: HTMLElement;
+  lines: readonly HTMLElement[];
+  scale: HTMLElement;
+  label: HTMLElement;
 }
 
-/** Frames, plane lines and scale bars, as HTML above the canvas. It never takes pointer events. */
+const LONGEST_SCALE = 140;
+
+/** Frames, plane lines and scale bars, as HTML above the canvas; they never take the pointer. */
 export class Overlay {
-  private readonly disposer = new Disposer();
-  private readonly parts = new Map<Plane["id"], PanelParts>();
-  private readonly info: HTMLElement;
+  private readonly panels = new Map<Plane["id"], PanelParts>();
   private readonly busy: HTMLElement;
   private readonly message: HTMLElement;
 
-  constructor(root: HTMLElement) {
-    const layer = element("div", "wk-overlay", root);
-    this.disposer.add(() => layer.remove());
-    for (const plane of PLANES) this.parts.set(plane.id, makePanel(layer, plane));
-    this.info = element("div", "wk-info", layer);
-    this.busy = element("div", "wk-busy", layer);
+  constructor(
+    stage: HTMLElement,
+    private readonly facts: HTMLElement,
+  ) {
+    const layer = make("div", "wk-overlay", stage);
+    for (const plane of PLANES) this.panels.set(plane.id, makePanel(layer, plane));
+    layer.append(facts);
+    this.busy = make("div", "wk-busy", layer);
     this.busy.setAttribute("role", "progressbar");
     this.busy.setAttribute("aria-label", "Loading image data");
-    this.message = element("div", "wk-message", layer);
+    this.busy.hidden = true;
+    this.message = make("div", "wk-message", layer);
     this.message.setAttribute("role", "alert");
     this.message.hidden = true;
-    this.busy.hidden = true;
   }
 
-  /** Put everything where the panels are. Sizes are in CSS pixels. */
-  place(panels: readonly Panel[], nanometersPerPixel: number): void {
-    for (const plane of PLANES) {
-      const parts = this.parts.get(plane.id) as PanelParts;
-      const panel = panels.find((candidate) => candidate.plane.id === plane.id);
+  /** Put everything where the panels are. */
+  place({ panels, rest }: Layout, nanometersPerPixel: number): void {
+    for (const { id } of PLANES) {
+      const parts = this.panels.get(id) as PanelParts;
+      const panel = panels.find(({ plane }) => plane.id === id);
       parts.frame.hidden = panel === undefined;
-      if (panel === undefined) continue;
-      const { rect } = panel;
-      Object.assign(parts.frame.style, {
-        left: `${rect.left}px`,
-        top: `${rect.top}px`,
-        width: `${rect.width}px`,
-        height: `${rect.height}px`,
-      });
-      const alone = panels.length === 1;
-      parts.vertical.hidden = alone;
-      parts.horizontal.hidden = alone;
-      const { pixels, label } = scaleBar(nanometersPerPixel, Math.min(160, rect.width * 0.35));
-      const isFirst = panel === panels[0];
-      parts.bar.hidden = !isFirst || !Number.isFinite(pixels);
-      parts.bar.style.width = `${pixels}px`;
-      parts.barLabel.textContent = label;
+      if (panel !== undefined) placePanel(parts, panel, nanometersPerPixel);
     }
-  }
-
-  setInfo(text: string): void {
-    if (this.info.textContent !== text) this.info.textContent = text;
+    this.facts.hidden = rest === null;
+    if (rest !== null) setRect(this.facts, rest);
   }
 
   setBusy(isBusy: boolean): void {
@@ -70,34 +54,39 @@ export class Overlay {
     this.message.hidden = text === "";
     this.message.textContent = text;
   }
-
-  dispose(): void {
-    this.disposer.dispose();
-  }
 }
 
 function makePanel(parent: HTMLElement, plane: Plane): PanelParts {
-  const frame = element("div", "wk-panel", parent);
-  frame.dataset["plane"] = plane.id;
+  const frame = make("div", "wk-panel", parent);
+  frame.dataset.plane = plane.id;
   frame.style.setProperty("--wk-plane", plane.color);
-  const vertical = element("div", "wk-line wk-line-v", frame);
-  const horizontal = element("div", "wk-line wk-line-h", frame);
-  // A line shows where the plane lies that runs through this one there: in that plane's colour.
-  vertical.style.background = lineColor(plane.u);
-  horizontal.style.background = lineColor(plane.v);
-  element("div", "wk-panel-name", frame).textContent = plane.id.toUpperCase();
-  const bar = element("div", "wk-scale", frame);
-  const barLabel = element("div", "wk-scale-label", bar);
-  return { frame, vertical, horizontal, bar, barLabel };
+  // A line shows where another plane runs through this one, in that plane's colour.
+  const across = make("div", "wk-line wk-line-v", frame);
+  across.style.setProperty("--wk-plane", colorThrough(plane.u));
+  const down = make("div", "wk-line wk-line-h", frame);
+  down.style.setProperty("--wk-plane", colorThrough(plane.v));
+  make("div", "wk-panel-name", frame).textContent = plane.id.toUpperCase();
+  const scale = make("div", "wk-scale", frame);
+  const label = make("div", "wk-scale-label", scale);
+  return { frame, lines: [across, down], scale, label };
 }
 
-function lineColor(axis: number): string {
-  return PLANES.find((plane) => plane.w === axis)?.color ?? "white";
+function placePanel({ frame, lines, scale, label }: PanelParts, { rect }: Panel, nm: number): void {
+  setRect(frame, rect);
+  const isAlone = frame.parentElement?.querySelectorAll(".wk-panel:not([hidden])").length === 1;
+  for (const line of lines) line.hidden = isAlone;
+  const bar = scaleBar(nm, Math.min(LONGEST_SCALE, rect.width * 0.4));
+  scale.style.width = `${bar.pixels}px`;
+  label.textContent = bar.label;
 }
 
-function element(tag: string, className: string, parent: HTMLElement): HTMLElement {
-  const made = document.createElement(tag);
-  made.className = className;
-  parent.append(made);
-  return made;
+function setRect(el: HTMLElement, { left, top, width, height }: Rect): void {
+  el.style.left = `${left}px`;
+  el.style.top = `${top}px`;
+  el.style.width = `${width}px`;
+  el.style.height = `${height}px`;
+}
+
+function colorThrough(axis: number): string {
+  return (PLANES.find(({ w }) => w === axis) as Plane).color;
 }

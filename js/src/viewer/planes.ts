@@ -33,34 +33,47 @@ export interface Panel {
   rect: Rect;
 }
 
-const GAP = 2;
-const NARROW = 460;
+export interface Layout {
+  panels: Panel[];
+  /** The quarter that no plane takes; null where one panel fills all. */
+  rest: Rect | null;
+}
+
+const GAP = 4;
 
 /**
- * Where the panels go: xy large at the left, the other two above each other at its right; under each
- * other where there is little width. One panel fills all when it is maximised, or for flat data.
+ * Where the panels go, as in WEBKNOSSOS: xy at the top left, yz beside it, xz below, so that an axis which two
+ * panels share lies at the same place in both. One panel fills all when it is maximised, or for flat data.
  */
-export function layoutPanels(width: number, height: number, only: Plane["id"] | null): Panel[] {
-  const whole = { left: 0, top: 0, width, height };
-  if (only !== null) return [{ plane: planeOf(only), rect: whole }];
-  const [xy, yz, xz] = PLANES as [Plane, Plane, Plane];
-  if (width < NARROW) {
-    const part = (height - 2 * GAP) / 3;
-    return [xy, yz, xz].map((plane, i) => ({
-      plane,
-      rect: { left: 0, top: Math.round(i * (part + GAP)), width, height: Math.floor(part) },
-    }));
+export function layoutPanels(width: number, height: number, only: Plane["id"] | null): Layout {
+  if (only !== null) {
+    const rect = { left: 0, top: 0, width, height };
+    return { panels: [{ plane: planeOf(only), rect }], rest: null };
   }
-  const main = Math.round((width - GAP) * 0.62);
-  const side = width - main - GAP;
-  const upper = Math.floor((height - GAP) / 2);
+  const columns = halves(width);
+  const rows = halves(height);
+  const at = (column: 0 | 1, row: 0 | 1): Rect => ({
+    left: columns[column].from,
+    width: columns[column].length,
+    top: rows[row].from,
+    height: rows[row].length,
+  });
+  const panels = [
+    { plane: planeOf("xy"), rect: at(0, 0) },
+    { plane: planeOf("yz"), rect: at(1, 0) },
+    { plane: planeOf("xz"), rect: at(0, 1) },
+  ];
+  return { panels, rest: at(1, 1) };
+}
+
+type Part = { from: number; length: number };
+
+function halves(length: number): [Part, Part] {
+  const first = Math.max(1, Math.floor((length - GAP) / 2));
+  const second = Math.max(1, length - GAP - first);
   return [
-    { plane: xy, rect: { left: 0, top: 0, width: main, height } },
-    { plane: yz, rect: { left: main + GAP, top: 0, width: side, height: upper } },
-    {
-      plane: xz,
-      rect: { left: main + GAP, top: upper + GAP, width: side, height: height - upper - GAP },
-    },
+    { from: 0, length: first },
+    { from: first + GAP, length: second },
   ];
 }
 

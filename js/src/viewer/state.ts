@@ -1,42 +1,29 @@
 import { boxFromJson } from "../core/box.ts";
-import { map3 } from "../core/vec3.ts";
+import { map3, type Vec3 } from "../core/vec3.ts";
 import type { LayerSpec, LayerState, Scene, StatePatch, ViewerState } from "./types.ts";
 
-export const MIN_ZOOM = 0.005;
-export const MAX_ZOOM = 10_000;
+const OPACITY = { color: 100, segmentation: 20 } as const;
 
-const RANGES: Record<string, readonly [number, number]> = {
-  uint8: [0, 255],
-  uint16: [0, 65535],
-  uint32: [0, 2 ** 32 - 1],
-  uint64: [0, 2 ** 64],
-  int8: [-128, 127],
-  int16: [-32768, 32767],
-  int32: [-(2 ** 31), 2 ** 31 - 1],
-  int64: [-(2 ** 63), 2 ** 63],
-  float32: [0, 1],
-  float64: [0, 1],
-};
-
-export function defaultLayerState(layer: LayerSpec): LayerState {
-  const isColor = layer.category === "color";
+export function defaultLayerState({ category }: LayerSpec): LayerState {
   return {
     visible: true,
-    opacity: isColor ? 100 : 20,
+    opacity: OPACITY[category],
     color: [255, 255, 255],
-    intensityRange: isColor ? (RANGES[layer.dtype] ?? [0, 255]) : null,
+    intensityRange: null,
     gamma: 1,
     inverted: false,
     interpolation: false,
   };
 }
 
+/** What is shown where nothing else is said: the middle of the scene, every layer. */
 export function defaultState(scene: Scene): ViewerState {
   const box = boxFromJson(scene.boundingBox);
   return {
     position: map3((a) => Math.floor((box.min[a] + box.max[a]) / 2)),
     zoom: 1,
     layers: Object.fromEntries(scene.layers.map((layer) => [layer.name, defaultLayerState(layer)])),
+    layerOrder: [],
     blendMode: "additive",
     renderMissingDataBlack: false,
     additionalCoordinates: Object.fromEntries(
@@ -47,21 +34,50 @@ export function defaultState(scene: Scene): ViewerState {
   };
 }
 
-/** The state after a change; what is not a usable number is left as it was. */
+/** The state after a change. What is null, or no usable value, is left as it was; unknown layers are ignored. */
 export function patched(state: ViewerState, patch: StatePatch): ViewerState {
-  const { layers, ...rest } = patch;
-  const next: ViewerState = { ...state, ...rest };
-  if (next.position.length !== 3 || !next.position.every(Number.isFinite)) {
-    next.position = state.position;
+  const layers = { ...state.layers };
+  for (const [name, change] of Object.entries(patch.layers ?? {})) {
+    const before = layers[name];
+    if (before !== undefined && change) layers[name] = patchedLayer(before, change);
   }
-  if (!Number.isFinite(next.zoom) || next.zoom <= 0) next.zoom = state.zoom;
-  next.zoom = Math.min(MAX_ZOOM, Math.max(MIN_ZOOM, next.zoom));
-  if (layers !== undefined) {
-    next.layers = { ...state.layers };
-    for (const [name, change] of Object.entries(layers)) {
-      const before = state.layers[name];
-      if (before !== undefined) next.layers[name] = { ...before, ...change };
-    }
-  }
-  return next;
+  return {
+    position: isVec3(patch.position) ? patch.position : state.position,
+    zoom: isPositive(patch.zoom) ? patch.zoom : state.zoom,
+    layers,
+    layerOrder: patch.layerOrder ?? state.layerOrder,
+    blendMode: patch.blendMode ?? state.blendMode,
+    renderMissingDataBlack: patch.renderMissingDataBlack ?? state.renderMissingDataBlack,
+    additionalCoordinates: { ...state.additionalCoordinates, ...patch.additionalCoordinates },
+  };
+}
+
+function patchedLayer(before: LayerState, change: Partial<LayerState>): LayerState {
+  const opacity = change.opacity;
+  return {
+    visible: change.visible ?? before.visible,
+    opacity: isNumber(opacity) ? Math.min(Math.max(opacity, 0), 100) : before.opacity,
+    color: isVec3(change.color) ? change.color : before.color,
+    // Null is a value here: the range is then taken from the type or the data.
+    intensityRange: isRange(change.intensityRange) ? change.intensityRange : before.intensityRange,
+    gamma: isPositive(change.gamma) ? change.gamma : before.gamma,
+    inverted: change.inverted ?? before.inverted,
+    interpolation: change.interpolation ?? before.interpolation,
+  };
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value);
+}
+
+function isPositive(value: unknown): value is number {
+  return isNumber(value) && value > 0;
+}
+
+function isVec3(value: unknown): value is Vec3 {
+  return Array.isArray(value) && value.length === 3 && value.every(isNumber);
+}
+
+function isRange(value: unknown): value is readonly [number, number] | null {
+  return value === null || (Array.isArray(value) && value.length === 2 && value.every(isNumber));
 }

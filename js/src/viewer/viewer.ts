@@ -1,13 +1,20 @@
+import { type Box, boxFromJson } from "../core/box.ts";
 import { Disposer } from "../core/disposable.ts";
 import { Emitter } from "../core/emitter.ts";
-import { equal3, map3, type Vec3 } from "../core/vec3.ts";
-import { sameCoordinates } from "./brickStore.ts";
-import { attachInput, type Controls } from "./input.ts";
-import { LayerRenderer } from "./layerRenderer.ts";
-import { Overlay } from "./overlay.ts";
-import { layoutPanels, type Panel, type Plane, voxelsPerPixel } from "./planes.ts";
+import type { Vec3 } from "../core/vec3.ts";
+import { type Camera, clampZoom, fitZoom, keptInside, panned, sliced, zoomedAt } from "./camera.ts";
+import { type Context, openContext } from "./gpu/context.ts";
+import { Renderer } from "./gpu/renderer.ts";
+import { hoverAt, hoveredSegments, sameHover, sameSegments } from "./hover.ts";
+import { type Controls, Input, type Point } from "./input.ts";
+import type { LayerView } from "./layerView.ts";
+import type { View } from "./neededBricks.ts";
+import type { Layout, Panel, Plane } from "./planes.ts";
+import { layoutPanels, panelAt, planeOf, pointToVoxel, voxelsPerPixel } from "./planes.ts";
 import { toNanometers } from "./scaleBar.ts";
+import { Stage } from "./stage.ts";
 import { defaultState, patched } from "./state.ts";
+import { isShown, Streamer } from "./streamer.ts";
 import type {
   Hover,
   Scene,
@@ -17,79 +24,72 @@ import type {
   ViewerOptions,
   ViewerState,
 } from "./types.ts";
-import { BRICK, type View } from "./visibleBricks.ts";
 
 const NO_WEBGL =
-  "This browser gives no WebGL 2, which the viewer draws with. Turn on hardware acceleration, or close other pages with 3D pictures.";
+  "This browser gives no WebGL 2, which the viewer draws with. Turn on hardware acceleration in its settings, or close other pages with 3D graphics and run the cell again.";
 const CONTEXT_LOST =
-  "The graphics card was taken away from this page. The picture comes back when it returns.";
+  "The graphics driver took the picture away. It comes back by itself when the driver does; else run the cell again.";
 
-/** The engine: state in, pictures out. Draws only when something has changed. */
+/** The engine: state in, picture out. It works only when something has changed. */
 export class Viewer implements ViewerHandle, Controls {
-  private readonly scene: Scene;
   private readonly disposer = new Disposer();
   private readonly events = new Emitter<ViewerEvents>();
-  private readonly root: HTMLElement;
-  private readonly canvas: HTMLCanvasElement;
-  private readonly overlay: Overlay;
-  private readonly gl: WebGL2RenderingContext | null;
-  private readonly layers: LayerRenderer[];
+  private readonly scene: Scene;
+  private readonly box: Box;
+  private readonly voxelSize: Vec3;
+  private readonly stage: Stage;
+  private readonly streamer: Streamer;
+  private readonly context: Context | null;
+  private renderer: Renderer | null = null;
   private state: ViewerState;
+  private layout: Layout = { panels: [], rest: null };
   private only: Plane["id"] | null;
-  private layout: readonly Panel[] = [];
+  private fit = 1;
+  private mustFit: boolean;
   private frameRequest = 0;
+  private pointer: Point | null = null;
+  private hovered: Hover | null = null;
+  private segments: ReadonlyMap<string, bigint> = new Map();
   private isLoading = false;
-  private isLost = false;
-  private lastError = "";
-  private pointer: Vec3 | null = null;
-  private lastHover = "";
+  private problem = "";
+  private dataProblem = "";
   private waiting: (() => void)[] = [];
 
-  constructor(el: HTMLElement, { scene, source, state }: ViewerOptions) {
+  constructor(parent: HTMLElement, { scene, source, state, onChange }: ViewerOptions) {
     this.scene = scene;
+    this.box = boxFromJson(scene.boundingBox);
+    this.voxelSize = scene.voxelSize.factor;
     this.state = patched(defaultState(scene), state ?? {});
+    this.mustFit = !state?.zoom;
     this.only = scene.boundingBox.depth === 1 ? "xy" : null;
-    this.root = document.createElement("div");
-    this.root.className = "wk-viewer";
-    this.root.tabIndex = 0;
-    this.root.setAttribute("role", "application");
-    this.root.setAttribute(
-      "aria-label",
-      `${scene.name}: three planes. Arrow keys pan, F and D move through slices, I and O zoom, the full stop maximises a plane.`,
-    );
-    this.root.dataset["jpSuppressContextMenu"] = "";
-    this.canvas = document.createElement("canvas");
-    this.root.append(this.canvas);
-    el.append(this.root);
-    this.disposer.add(() => this.root.remove());
-    this.overlay = new Overlay(this.root);
-    this.disposer.add(() => this.overlay.dispose());
-    this.layers = scene.layers.map(
-      (layer) =>
-        new LayerRenderer(
-          layer,
-          source,
-          () => this.state,
-          () => this.redraw(),
-        ),
-    );
-    this.gl = this.openContext();
-    const input = attachInput(this.root, this);
+    if (onChange !== undefined) this.events.on("state", onChange);
+    this.stage = new Stage(parent, scene);
+    this.disposer.add(() => this.stage.dispose());
+    this.streamer = new Streamer(scene.layers, source, {
+      changed: () => this.redraw(),
+      trouble: (message) => {
+        this.dataProblem = message;
+        this.redraw();
+      },
+    });
+    this.disposer.add(() => this.streamer.dispose());
+    this.context = this.openContext();
+    const input = new Input(this.stage.root, this.stage.stage, this, planeOf("xy"));
     this.disposer.add(() => input.dispose());
-    const observer = new ResizeObserver(() => this.redraw());
-    observer.observe(this.root);
-    this.disposer.add(() => observer.disconnect());
-    this.redraw();
+    this.watchSize();
+    this.draw();
+    // What happened before anybody could listen.
+    queueMicrotask(() => {
+      if (this.isLoading) this.events.emit("loading", true);
+      if (this.problem !== "") this.events.emit("error", this.problem);
+    });
   }
 
-  // --- for those who use the viewer ---------------------------------------------------------
+  // For those who use the viewer.
 
   setState(patch: StatePatch): void {
-    const before = this.state;
-    this.state = patched(before, patch);
-    if (!sameCoordinates(before.additionalCoordinates, this.state.additionalCoordinates)) {
-      for (const layer of this.layers) layer.clear();
-    }
+    this.state = patched(this.state, patch);
+    if (patch.zoom) this.mustFit = false;
     this.redraw();
   }
 
@@ -101,19 +101,8 @@ export class Viewer implements ViewerHandle, Controls {
     return this.events.on(event, fn);
   }
 
-  readPixels(): { width: number; height: number; data: Uint8Array } {
-    const { gl, canvas } = this;
-    this.draw(); // the buffer is only defined until the browser has shown it
-    const { width, height } = canvas;
-    const data = new Uint8Array(width * height * 4);
-    if (gl === null) return { width, height, data };
-    gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, data);
-    const flipped = new Uint8Array(data.length);
-    for (let row = 0; row < height; row += 1) {
-      const from = (height - 1 - row) * width * 4;
-      flipped.set(data.subarray(from, from + width * 4), row * width * 4);
-    }
-    return { width, height, data: flipped };
+  resize(): void {
+    this.redraw();
   }
 
   settled(): Promise<void> {
@@ -123,102 +112,126 @@ export class Viewer implements ViewerHandle, Controls {
     });
   }
 
+  readPixels(): { width: number; height: number; data: Uint8Array } {
+    this.draw(); // what is drawn is only there until the browser has shown it
+    const { width, height } = this.stage.canvas;
+    const data = new Uint8Array(width * height * 4);
+    const gl = this.context?.gl;
+    if (gl === undefined || this.renderer === null) return { width, height, data };
+    gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, data);
+    const rows = Array.from({ length: height }, (_, row) =>
+      data.slice((height - 1 - row) * width * 4, (height - row) * width * 4),
+    );
+    for (const [row, pixels] of rows.entries()) data.set(pixels, row * width * 4);
+    return { width, height, data };
+  }
+
   destroy(): void {
     if (this.disposer.isDisposed) return;
     cancelAnimationFrame(this.frameRequest);
-    for (const layer of this.layers) layer.dispose();
+    this.renderer?.dispose();
+    this.renderer = null;
+    this.context?.dispose();
     this.disposer.dispose();
     this.events.clear();
-    this.gl?.getExtension("WEBGL_lose_context")?.loseContext();
     for (const resolve of this.waiting.splice(0)) resolve();
   }
 
-  // --- for the controls ---------------------------------------------------------------------
+  // For the controls.
 
-  panels(): readonly Panel[] {
-    return this.layout;
+  panelAt({ x, y }: Point): Panel | null {
+    return panelAt(this.layout.panels, x, y);
   }
 
-  position(): Vec3 {
-    return this.state.position;
+  pan(plane: Plane, dx: number, dy: number): void {
+    this.look(panned(this.state, plane, this.voxelSize, dx, dy));
   }
 
-  perPixel(): Vec3 {
-    return voxelsPerPixel(this.scene.voxelSize.factor, this.state.zoom);
+  slice(plane: Plane, count: number): void {
+    const shown = this.shownLayers().map((layer) => layer.mag[plane.w]);
+    const step = shown.length > 0 ? Math.min(...shown) : 1;
+    this.look(sliced(this.state, plane, step, count));
   }
 
-  zoom(): number {
-    return this.state.zoom;
+  zoom(factor: number, at: Point | null): void {
+    const zoom = clampZoom(this.state.zoom * factor, this.fit);
+    const anchor = at === null ? null : this.voxelAt(at);
+    this.look(zoomedAt(this.state, zoom, anchor?.voxel ?? this.state.position));
   }
 
-  moveTo(position: Vec3): void {
-    if (!equal3(position, this.state.position)) this.change({ position });
+  jump(point: Point): void {
+    const found = this.voxelAt(point);
+    if (found !== null) this.look({ ...this.state, position: found.voxel });
   }
 
-  zoomTo(zoom: number): void {
-    this.change({ zoom });
-  }
-
-  hover(voxel: Vec3 | null): void {
-    this.pointer = voxel;
+  hover(point: Point | null): void {
+    this.pointer = point;
     this.updateHover();
   }
 
-  maximise(plane: Plane["id"] | null): void {
+  toggleMaximised(plane: Plane): void {
     if (this.scene.boundingBox.depth === 1) return;
-    this.only = plane;
+    this.only = this.only === null ? plane.id : null;
     this.redraw();
   }
 
-  maximised(): Plane["id"] | null {
-    return this.only;
+  restore(): boolean {
+    if (this.only === null || this.scene.boundingBox.depth === 1) return false;
+    this.only = null;
+    this.redraw();
+    return true;
   }
 
   toggleSegmentation(): void {
-    const names = this.scene.layers.filter((layer) => layer.category === "segmentation");
-    const anyVisible = names.some(({ name }) => this.state.layers[name]?.visible);
-    this.change({
-      layers: Object.fromEntries(names.map(({ name }) => [name, { visible: !anyVisible }])),
-    });
+    const names = this.scene.layers
+      .filter(({ category }) => category === "segmentation")
+      .map(({ name }) => name);
+    const visible = !names.some((name) => this.state.layers[name]?.visible);
+    this.change({ layers: Object.fromEntries(names.map((name) => [name, { visible }])) });
   }
 
-  // --- inside -------------------------------------------------------------------------------
+  // Inside.
+
+  private look({ position, zoom }: Camera): void {
+    this.change({ position: keptInside(position, this.box), zoom });
+  }
 
   private change(patch: StatePatch): void {
     this.setState(patch);
     this.events.emit("state", this.state);
   }
 
-  private openContext(): WebGL2RenderingContext | null {
-    const gl = this.canvas.getContext("webgl2", { antialias: false, alpha: false });
-    if (gl === null) {
-      this.fail(NO_WEBGL);
-      return null;
-    }
-    const lost = (event: Event) => {
-      event.preventDefault(); // or it would never be restored
-      this.isLost = true;
-      for (const layer of this.layers) layer.contextLost();
-      this.fail(CONTEXT_LOST);
-    };
-    const restored = () => {
-      this.isLost = false;
-      this.fail("");
-      this.redraw();
-    };
-    this.canvas.addEventListener("webglcontextlost", lost);
-    this.canvas.addEventListener("webglcontextrestored", restored);
-    this.disposer.add(() => {
-      this.canvas.removeEventListener("webglcontextlost", lost);
-      this.canvas.removeEventListener("webglcontextrestored", restored);
+  private openContext(): Context | null {
+    const context = openContext(this.stage.canvas, {
+      lost: () => {
+        this.renderer = null; // its objects went with the context
+        this.setProblem(CONTEXT_LOST);
+        this.events.emit("contextlost", true);
+      },
+      restored: () => {
+        this.makeRenderer();
+        this.setProblem("");
+        this.events.emit("contextlost", false);
+        this.redraw();
+      },
     });
-    return gl;
+    if (context === null) this.setProblem(NO_WEBGL);
+    else this.makeRenderer(context);
+    return context;
   }
 
-  private fail(message: string): void {
-    this.overlay.setMessage(message);
-    if (message !== this.lastError) this.events.emit("error", message);
-    this.lastError = message;
+  private makeRenderer(context = this.context): void {
+    if (context !== null) this.renderer = new Renderer(context.gl, this.streamer.layers);
+  }
+
+  private watchSize(): void {
+    const observer = new ResizeObserver(() => this.redraw());
+    observer.observe(this.stage.stage);
+    this.disposer.add(() => observer.disconnect());
+    // Moving to a screen of another resolution changes no element's size.
+    const onScreen = () => this.redraw();
+    window.addEventListener("resize", onScreen);
+    this.disposer.add(() => window.removeEventListener("resize", onScreen));
   }
 
   private redraw(): void {
@@ -230,146 +243,93 @@ export class Viewer implements ViewerHandle, Controls {
   }
 
   private draw(): void {
-    const { gl, canvas, root } = this;
-    const { clientWidth: width, clientHeight: height } = root;
-    if (gl === null || this.isLost || width === 0 || height === 0) return;
-    const ratio = window.devicePixelRatio || 1;
-    const pixelWidth = Math.round(width * ratio);
-    const pixelHeight = Math.round(height * ratio);
-    if (canvas.width !== pixelWidth || canvas.height !== pixelHeight) {
-      canvas.width = pixelWidth;
-      canvas.height = pixelHeight;
-    }
+    const { width, height } = this.stage.size;
+    if (width === 0 || height === 0 || this.disposer.isDisposed) return;
+    const ratio = this.stage.fitCanvas();
     this.layout = layoutPanels(width, height, this.only);
-    const view: View = {
-      position: this.state.position,
-      perPixel: this.perPixel(),
-      ratio,
-      panels: this.layout,
-    };
-    const slots = slotsFor(this.layout, ratio);
-    const isMore = this.layers.map((layer) => layer.prepare(gl, view, slots)).some(Boolean);
-    this.drawPanels(gl, view);
-    this.placeOverlay();
+    this.fitBox();
+    const { panels } = this.layout;
+    const { position } = this.state;
+    const view: View = { position, perPixel: this.perPixel(), ratio, panels };
+    const isMore = this.render(view);
+    const { zoom } = this.state;
+    const nanometers = Math.min(...this.voxelSize) * toNanometers(this.scene.voxelSize.unit) * zoom;
+    this.stage.overlay.place(this.layout, nanometers);
+    this.updateHover();
     this.report(isMore);
     if (isMore) this.redraw();
   }
 
-  private drawPanels(gl: WebGL2RenderingContext, view: View): void {
-    gl.disable(gl.SCISSOR_TEST);
-    gl.clearColor(0, 0, 0, 1);
-    gl.clear(gl.COLOR_BUFFER_BIT);
-    gl.enable(gl.SCISSOR_TEST);
-    gl.enable(gl.BLEND);
-    const colors = this.layers.filter(({ layer }) => layer.category === "color");
-    const segmentations = this.layers.filter(({ layer }) => layer.category === "segmentation");
-    for (const panel of view.panels) {
-      const { rect } = panel;
-      const height = Math.round(rect.height * view.ratio);
-      const left = Math.round(rect.left * view.ratio);
-      const bottom = this.canvas.height - Math.round(rect.top * view.ratio) - height;
-      const width = Math.round(rect.width * view.ratio);
-      gl.viewport(left, bottom, width, height);
-      gl.scissor(left, bottom, width, height);
-      if (this.state.blendMode === "additive") gl.blendFunc(gl.SRC_ALPHA, gl.ONE);
-      else gl.blendFunc(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA);
-      for (const layer of colors) layer.draw(gl, panel, view, this.canvas.height);
-      gl.blendFunc(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA);
-      for (const layer of segmentations) layer.draw(gl, panel, view, this.canvas.height);
-    }
+  /** Returns whether bricks are left for the next frame. */
+  private render(view: View): boolean {
+    const { renderer, streamer, state } = this;
+    if (renderer === null) return false;
+    if (streamer.update(view, state, (layer) => renderer.limitOf(layer))) renderer.clearBricks();
+    const isMore = renderer.upload(streamer.layers);
+    const { height } = this.stage.canvas;
+    renderer.draw(streamer.layers, { view, state, hovered: this.segments, height });
+    return isMore;
   }
 
-  private placeOverlay(): void {
-    const { factor, unit } = this.scene.voxelSize;
-    const nanometers = Math.min(...factor) * toNanometers(unit) * this.state.zoom;
-    this.overlay.place(this.layout, nanometers);
-    this.updateHover();
+  private fitBox(): void {
+    const [first] = this.layout.panels;
+    if (first === undefined) return;
+    const { width, height } = first.rect;
+    this.fit = fitZoom(this.box, this.voxelSize, first.plane, width, height);
+    if (!this.mustFit) return;
+    this.mustFit = false;
+    this.state = { ...this.state, zoom: this.fit };
+    queueMicrotask(() => this.events.emit("state", this.state));
   }
 
   private report(isMore: boolean): void {
-    const isLoading = isMore || this.layers.some((layer) => layer.store.isLoading);
+    const { state, stage, streamer } = this;
+    const isLoading = this.renderer !== null && (isMore || !streamer.isComplete);
+    const mags = this.shownLayers().map((layer) => layer.mag);
+    stage.status.showView(state.position, state.zoom, mags);
     if (isLoading !== this.isLoading) {
       this.isLoading = isLoading;
-      this.overlay.setBusy(isLoading);
+      stage.overlay.setBusy(isLoading);
       this.events.emit("loading", isLoading);
     }
-    if (!this.isLost && this.gl !== null) {
-      const failed = this.layers.find((layer) => layer.store.error !== "");
-      this.fail(failed ? `${failed.layer.name}: ${failed.store.error}` : "");
-    }
-    if (
-      this.waiting.length > 0 &&
-      this.layers.every((layer) => isHidden(layer) || layer.isComplete())
-    ) {
-      for (const resolve of this.waiting.splice(0)) resolve();
-    }
+    if (this.renderer !== null) this.setProblem(this.dataProblem);
+    if (!isLoading) for (const resolve of this.waiting.splice(0)) resolve();
+  }
+
+  private setProblem(message: string): void {
+    if (message === this.problem) return;
+    this.problem = message;
+    this.stage.overlay.setMessage(message);
+    this.events.emit("error", message);
   }
 
   private updateHover(): void {
-    const hover = this.pointer === null ? null : this.hoverAt(this.pointer);
-    for (const layer of this.layers) {
-      const value = hover?.values[layer.layer.name] ?? 0n;
-      const id =
-        typeof value === "bigint"
-          ? value
-          : typeof value === "number"
-            ? BigInt(Math.trunc(value))
-            : 0n;
-      if (layer.layer.category === "segmentation" && layer.hoveredId !== id) {
-        layer.hoveredId = id;
-        this.redraw();
-      }
+    const at = this.pointer === null ? null : this.voxelAt(this.pointer);
+    const { layers } = this.streamer;
+    const hover = at === null ? null : hoverAt(at.plane, at.voxel, layers, this.state);
+    if (sameHover(hover, this.hovered)) return;
+    this.hovered = hover;
+    this.stage.status.showHover(hover);
+    const segments = hoveredSegments(hover, layers);
+    if (!sameSegments(segments, this.segments)) {
+      this.segments = segments;
+      this.redraw();
     }
-    this.overlay.setInfo(this.describe(hover));
-    const text = hover === null ? "" : this.describe(hover);
-    if (text !== this.lastHover) {
-      this.lastHover = text;
-      this.events.emit("hover", hover);
-    }
+    this.events.emit("hover", hover);
   }
 
-  private hoverAt(point: Vec3): Hover {
-    const position = map3((a) => Math.floor(point[a]));
-    const values = this.layers
-      .filter((layer) => !isHidden(layer) && isInside(layer, position))
-      .map((layer) => [layer.layer.name, layer.valueAt(position)] as const);
-    return { position, values: Object.fromEntries(values) };
+  private voxelAt({ x, y }: Point): { plane: Plane; voxel: Vec3 } | null {
+    const panel = this.panelAt({ x, y });
+    if (panel === null) return null;
+    const voxel = pointToVoxel(panel, x, y, this.state.position, this.perPixel());
+    return { plane: panel.plane, voxel };
   }
 
-  private describe(hover: Hover | null): string {
-    const at = hover?.position ?? map3((a) => Math.floor(this.state.position[a]));
-    const mags = new Set(
-      this.layers.filter((l) => !isHidden(l)).map((l) => l.currentMag.join("-")),
-    );
-    const values = Object.entries(hover?.values ?? {})
-      .filter(([, value]) => value !== null)
-      .map(
-        ([name, value]) =>
-          `${name} ${typeof value === "object" ? value?.join(" ") : format(value)}`,
-      );
-    return [at.join(", "), `mag ${[...mags].join(" / ") || "–"}`, ...values].join("   ");
+  private perPixel(): Vec3 {
+    return voxelsPerPixel(this.voxelSize, this.state.zoom);
   }
-}
 
-function format(value: number | bigint | undefined): string {
-  if (typeof value === "number" && !Number.isInteger(value)) return value.toPrecision(5);
-  return String(value);
-}
-
-function isHidden(layer: LayerRenderer): boolean {
-  return !layer.settings.visible || layer.settings.opacity === 0;
-}
-
-function isInside(layer: LayerRenderer, voxel: Vec3): boolean {
-  return voxel.every((n, a) => n >= (layer.box.min[a] ?? 0) && n < (layer.box.max[a] ?? 0));
-}
-
-/** Bricks that the panels can need at worst, with the coarser mags that stand in. */
-function slotsFor(panels: readonly Panel[], ratio: number): number {
-  const bricks = panels.map(
-    ({ rect }) =>
-      (Math.ceil((rect.width * ratio) / BRICK / 0.75) + 2) *
-      (Math.ceil((rect.height * ratio) / BRICK / 0.75) + 2),
-  );
-  return Math.ceil(bricks.reduce((sum, n) => sum + n, 0) * 1.5);
+  private shownLayers(): readonly LayerView[] {
+    return this.streamer.layers.filter(({ spec }) => isShown(this.state.layers[spec.name]));
+  }
 }

@@ -7,6 +7,8 @@ export type Status = (typeof STATUS)[keyof typeof STATUS];
 export const MAX_LEVELS = 64;
 export const MAX_SLOTS = 2 ** 24;
 
+type Cell = [number, number, number, number];
+
 const WORDS = 4;
 const FIRST_SIZE = 256;
 const MAX_KICKS = 64;
@@ -19,21 +21,30 @@ export interface Entry {
   slot: number;
 }
 
-/** Mixes a key to 32 bits; the shader has the same (`shaders/lookup.glsl.ts`). */
-export function hashKey(level: number, x: number, y: number, z: number): number {
-  let h = Math.imul(x, 0x9e3779b1) ^ Math.imul(y, 0x85ebca77) ^ Math.imul(z, 0xc2b2ae3d);
-  h ^= Math.imul(level, 0x27d4eb2f);
-  h ^= h >>> 15;
+function finish(hash: number): number {
+  let h = hash ^ (hash >>> 15);
   h = Math.imul(h, 0x2c1b3c6d);
   h ^= h >>> 12;
   h = Math.imul(h, 0x297a2d39);
-  h ^= h >>> 15;
-  return h >>> 0;
+  return (h ^ (h >>> 15)) >>> 0;
 }
 
-/** The two cells where a key may lie. */
-export function cellsOf(hash: number, mask: number): [number, number] {
-  return [hash & mask, Math.imul(hash ^ (hash >>> 16), 0x45d9f3b) & mask];
+/**
+ * The two cells where a key may lie. The shader has the same (`shaders/lookup.glsl.ts`). The two hashes come from
+ * the key by different ways, so that keys which collide in one do not in the other.
+ */
+export function cellsOf(level: number, [x, y, z]: Vec3, mask: number): [number, number] {
+  const first =
+    Math.imul(x, 0x9e3779b1) ^
+    Math.imul(y, 0x85ebca77) ^
+    Math.imul(z, 0xc2b2ae3d) ^
+    Math.imul(level, 0x27d4eb2f);
+  const second =
+    Math.imul(x, 0x165667b1) +
+    Math.imul(y, 0xd3a2646d) +
+    Math.imul(z, 0xfd7046c5) +
+    Math.imul(level, 0xb55a4f09);
+  return [finish(first) & mask, finish(second | 0) & mask];
 }
 
 /**
@@ -72,7 +83,7 @@ export class LookupTable {
   set({ level, brick, status, slot }: Entry): void {
     const [x, y, z] = brick;
     const word = ((status << 30) | (level << 24) | slot) >>> 0;
-    const cell = this.find(level, x, y, z);
+    const cell = this.find(level, brick);
     this.changes += 1;
     if (cell !== -1) {
       this.cells[cell * WORDS + 3] = word;
@@ -85,7 +96,7 @@ export class LookupTable {
   }
 
   delete(level: number, brick: Vec3): void {
-    const cell = this.find(level, ...brick);
+    const cell = this.find(level, brick);
     if (cell === -1) return;
     this.cells.fill(0, cell * WORDS, cell * WORDS + WORDS);
     this.count -= 1;
@@ -94,7 +105,7 @@ export class LookupTable {
 
   /** As the shader does it. */
   get(level: number, brick: Vec3): { status: Status; slot: number } | null {
-    const cell = this.find(level, ...brick);
+    const cell = this.find(level, brick);
     if (cell === -1) return null;
     const word = this.cells[cell * WORDS + 3] as number;
     return { status: (word >>> 30) as Status, slot: word & 0xffffff };
@@ -106,9 +117,10 @@ export class LookupTable {
     this.changes += 1;
   }
 
-  private find(level: number, x: number, y: number, z: number): number {
+  private find(level: number, brick: Vec3): number {
     const { cells } = this;
-    for (const cell of cellsOf(hashKey(level, x, y, z), this.mask)) {
+    const [x, y, z] = brick;
+    for (const cell of cellsOf(level, brick, this.mask)) {
       const at = cell * WORDS;
       const word = cells[at + 3] as number;
       const isHere =
@@ -122,32 +134,32 @@ export class LookupTable {
     return -1;
   }
 
-  private insert(entry: number[]): void {
-    let homeless = entry;
+  private insert(entry: Cell): void {
+    let homeless: Cell | null = entry;
     for (;;) {
-      const left = this.place(homeless);
-      if (left === null) return;
-      homeless = left;
+      homeless = this.place(homeless);
+      if (homeless === null) return;
       this.grow();
     }
   }
 
   /** Put an entry down, moving others to their second cell; gives what found no place. */
-  private place(entry: number[]): number[] | null {
-    let [x, y, z, word] = entry as [number, number, number, number];
-    let avoid = -1;
+  private place(entry: Cell): Cell | null {
+    let homeless = entry;
+    let from = -1;
     for (let kick = 0; kick < MAX_KICKS; kick += 1) {
-      const [first, second] = cellsOf(hashKey((word >>> 24) & 63, x, y, z), this.mask);
-      const cell = this.isEmpty(first) || first !== avoid ? first : second;
-      const target = !this.isEmpty(cell) && this.isEmpty(second) ? second : cell;
-      const at = target * WORDS;
-      const old = this.cells.slice(at, at + WORDS);
-      this.cells.set([x, y, z, word], at);
-      if (old[3] === 0) return null;
-      [x, y, z, word] = old as unknown as [number, number, number, number];
-      avoid = target;
+      const [x, y, z, word] = homeless;
+      const [first, second] = cellsOf((word >>> 24) & 63, [x, y, z], this.mask);
+      let cell = first === from ? second : first;
+      if (!this.isEmpty(cell) && this.isEmpty(second)) cell = second;
+      const at = cell * WORDS;
+      const evicted = [...this.cells.subarray(at, at + WORDS)] as Cell;
+      this.cells.set(homeless, at);
+      if (evicted[3] === 0) return null;
+      homeless = evicted;
+      from = cell;
     }
-    return [x, y, z, word];
+    return homeless;
   }
 
   private isEmpty(cell: number): boolean {
@@ -159,7 +171,7 @@ export class LookupTable {
     this.mask = this.size * 2 - 1;
     this.cells = new Uint32Array(this.size * WORDS);
     for (let at = 0; at < old.length; at += WORDS) {
-      if (old[at + 3] !== 0) this.insert([...old.subarray(at, at + WORDS)]);
+      if (old[at + 3] !== 0) this.insert([...old.subarray(at, at + WORDS)] as Cell);
     }
   }
 }

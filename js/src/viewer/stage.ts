@@ -1,0 +1,57 @@
+import { make } from "./dom.ts";
+import { makeFacts } from "./facts.ts";
+import { Overlay } from "./overlay.ts";
+import { StatusBar } from "./statusBar.ts";
+import { VIEWER_CSS } from "./styles.ts";
+import type { Scene } from "./types.ts";
+
+/** The viewer's elements: a root that takes the focus, a stage with the canvas and its overlay, a line below. */
+export class Stage {
+  readonly root: HTMLElement;
+  readonly stage: HTMLElement;
+  readonly canvas: HTMLCanvasElement;
+  readonly overlay: Overlay;
+  readonly status: StatusBar;
+
+  constructor(parent: HTMLElement, scene: Scene) {
+    this.root = make("div", "wk-viewer", parent);
+    this.root.tabIndex = 0;
+    this.root.setAttribute("role", "application");
+    this.root.setAttribute(
+      "aria-label",
+      `${scene.name}: three planes of a volume. Arrow keys pan, F and D go through slices, I and O zoom, ` +
+        "full stop maximises a plane, Escape leaves.",
+    );
+    // JupyterLab would open its own menu, and run its own commands on the viewer's keys.
+    this.root.dataset.jpSuppressContextMenu = "true";
+    this.root.dataset.lmSuppressShortcuts = "true";
+    make("style", "", this.root).textContent = VIEWER_CSS;
+    this.stage = make("div", "wk-viewer-stage", this.root);
+    this.canvas = make("canvas", "", this.stage);
+    this.overlay = new Overlay(this.stage, makeFacts(scene));
+    this.status = new StatusBar(this.root);
+  }
+
+  /** CSS pixels that the panels share. */
+  get size(): { width: number; height: number } {
+    return { width: this.stage.clientWidth, height: this.stage.clientHeight };
+  }
+
+  /** Give the canvas a pixel for each of the screen's; tells how many that is per CSS pixel. */
+  fitCanvas(): number {
+    const ratio = window.devicePixelRatio || 1;
+    const { width, height } = this.size;
+    const wide = Math.round(width * ratio);
+    const high = Math.round(height * ratio);
+    const { canvas } = this;
+    if (canvas.width !== wide || canvas.height !== high) {
+      canvas.width = wide;
+      canvas.height = high;
+    }
+    return ratio;
+  }
+
+  dispose(): void {
+    this.root.remove();
+  }
+}
