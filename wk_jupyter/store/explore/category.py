@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -12,51 +13,70 @@ from wk_jupyter.datasource import LayerSource
 from wk_jupyter.errors import WkError
 from wk_jupyter.geometry import BoundingBox, Vec3Int
 from wk_jupyter.properties_document import Category
+from wk_jupyter.store.volumes.base import Volume
 
 _SEGMENTATION: Final = re.compile(
-    r"seg(mentation)?s?\b|segmentation|labels?|mask|ids?\b|instances|supervoxel", re.IGNORECASE
+    r"segment|label|supervoxel|\bsegs?\b|\bmasks?\b|\bids?\b|\binstances?\b", re.IGNORECASE
 )
-_COLOR: Final = re.compile(r"colou?r|\bem\b|raw|image", re.IGNORECASE)
+_COLOR: Final = re.compile(r"colou?r|\bem\b|\braw\b|image|grayscale|greyscale", re.IGNORECASE)
 _SAMPLES: Final = 20
 _SAMPLE_SIDE: Final = 16
 _ENOUGH_VOXELS: Final = 1000
 _DISTINCT_PER_VOXEL: Final = 1 / 200  # images have more different values than this
+_SAMPLE_BYTES: Final = 2**26  # of chunks to decode for all samples: a scan looks at many datasets
+
+
+def with_category(root: Path, layer: LayerSource) -> LayerSource:
+    """Return the layer with the category that its name or its voxels tell."""
+    return replace(layer, category=guess_category(root, layer))
 
 
 def category_of_name(name: str, dtype: np.dtype[np.generic], num_channels: int) -> Category | None:
     """Return what the name tells, or None. Only integers of one channel can be a segmentation."""
     if dtype.kind not in "ui" or num_channels != 1:
         return "color"
-    words = re.sub(r"[_\-.]", " ", name)
+    words = re.sub(r"[_\-.0-9]+", " ", name)
     if _SEGMENTATION.search(words):
         return "segmentation"
     return "color" if _COLOR.search(words) else None
 
 
 def guess_category(root: Path, layer: LayerSource) -> Category:
-    """Guess from samples of the voxels, the same ones each time: ids repeat far more than grey values."""
+    """Guess from samples of the voxels, the same ones each time: ids repeat far more than grey values.
+
+    Where too few voxels are set to tell, 64-bit integers are a segmentation, all else an image.
+    """
     from wk_jupyter.store.volumes import open_volume  # noqa: PLC0415 the other way round at import
 
     told = category_of_name(layer.name, layer.dtype, layer.num_channels)
     if told is not None:
         return told
-    mag = layer.mags[0]
-    box = layer.bounding_box.in_mag(mag.mag)
-    random = np.random.default_rng(0)
-    seen: list[int] = []
-    distinct = 0
     try:
-        volume = open_volume(root, layer, mag)
-        for _ in range(_SAMPLES):
-            room = (box.size - _SAMPLE_SIDE).pairmax(0)
-            corner = box.topleft + Vec3Int.of([int(random.integers(0, n + 1)) for n in room])
-            sample = BoundingBox(corner, (_SAMPLE_SIDE,) * 3).intersection(box)
-            values = volume.read(sample)
-            values = values[(values != 0) & (values != np.iinfo(values.dtype).max)]
-            seen.append(values.size)
-            distinct += len(np.unique(values))
+        volume = open_volume(root, layer, layer.mags[0])
+        try:
+            seen, distinct = _sample(volume, layer.bounding_box.in_mag(layer.mags[0].mag))
+        finally:
+            volume.close()
     except WkError:
         return "color"
-    if sum(seen) < _ENOUGH_VOXELS:
+    if seen < _ENOUGH_VOXELS:
         return "segmentation" if layer.dtype.itemsize == 8 else "color"
-    return "color" if distinct / sum(seen) > _DISTINCT_PER_VOXEL else "segmentation"
+    return "color" if distinct / seen > _DISTINCT_PER_VOXEL else "segmentation"
+
+
+def _sample(volume: Volume, box: BoundingBox) -> tuple[int, int]:
+    """Return how many voxels were looked at, and how many different values each sample has, summed.
+
+    Voxels that are 0 or the greatest value are not counted: they are background in either kind.
+    """
+    random = np.random.default_rng(0)
+    chunk_bytes = volume.info.chunk_shape.product * volume.info.dtype.itemsize
+    seen = distinct = 0
+    room = (box.size - _SAMPLE_SIDE).pairmax(0)
+    for _ in range(max(1, min(_SAMPLES, _SAMPLE_BYTES // max(1, chunk_bytes)))):
+        corner = box.topleft + Vec3Int.of([int(random.integers(0, n + 1)) for n in room])
+        values = volume.read(BoundingBox(corner, (_SAMPLE_SIDE,) * 3).intersection(box))
+        values = values[(values != 0) & (values != np.iinfo(values.dtype).max)]
+        seen += values.size
+        distinct += len(np.unique(values))
+    return seen, distinct

@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from wk_jupyter.datasource import MagSource
-from wk_jupyter.errors import InvalidInput
-from wk_jupyter.geometry import Mag, VoxelSize
-from wk_jupyter.store.explore.category import guess_category
-from wk_jupyter.store.explore.exploration import FoundLayers, join_paths, layer_name
-from wk_jupyter.store.explore.zarr_array import array_layer, shape_and_dtype
+from wk_jupyter.errors import CorruptData, InvalidInput
+from wk_jupyter.geometry import VoxelSize
+from wk_jupyter.store.explore.category import with_category
+from wk_jupyter.store.explore.layers import (
+    FoundLayers,
+    array_layer,
+    join_paths,
+    layer_name,
+    mags_by_ratio,
+    split_channels,
+)
+from wk_jupyter.store.explore.units import LengthsByAxis, voxel_size
+from wk_jupyter.store.explore.zarr_array import axes_by_name
 from wk_jupyter.store.volumes.metadata_files import load_metadata
+from wk_jupyter.store.volumes.n5 import ATTRIBUTES_FILE, read_array
 
+LOOKS_FOR: Final = "N5 (attributes.json with dimensions, also in folders called s0, s1)"
 _SCALE: Final = re.compile(r"s([0-9]{1,3})")
 _DEFAULT_UNIT: Final = "micrometer"
+_MAX_GUESSED_CHANNELS: Final = 64
 
 
 def find_layers(folder: Path) -> FoundLayers | None:
-    """Recognise an array (its attributes.json has dimensions) or a group of arrays s0, s1, …"""
+    """Recognise an array (its attributes.json has dimensions) or a group of arrays s0, s1, …
+
+    Raises CorruptData or UnsupportedFormat where it cannot be used.
+    """
     attributes = _attributes(folder)
     if "dimensions" in attributes:
-        return _array(folder, {Mag(1): "."}, attributes)
+        return _pyramid(folder, ["."], attributes)
     scales = sorted(
         (int(matched[1]), child.name)
         for child in folder.iterdir()
@@ -31,76 +46,113 @@ def find_layers(folder: Path) -> FoundLayers | None:
     )
     if not scales:
         return None
-    finest = _attributes(folder / scales[0][1])
-    paths: dict[Mag, str] = {}
-    for number, name in scales:
-        paths.setdefault(_mag(folder / name, attributes, finest, number), join_paths(name))
-    return _array(folder, paths, {**finest, **attributes})
+    return _pyramid(folder, [name for _, name in scales], attributes)
 
 
 def _attributes(folder: Path) -> dict[str, Any]:
-    file = folder / "attributes.json"
+    file = folder / ATTRIBUTES_FILE
     return load_metadata(file) if file.is_file() else {}
 
 
-def _mag(folder: Path, group: dict[str, Any], finest: dict[str, Any], number: int) -> Mag:
-    """The factors as they are written, else the ratio of the dimensions."""
-    own = _attributes(folder)
-    listed = group.get("scales") or group.get("downsamplingFactors")
-    factors = own.get("downsamplingFactors")
-    if factors is None and isinstance(listed, list) and number < len(listed):
-        factors = listed[number]
-    if not isinstance(factors, list):
-        factors = [
-            max(1, round(a / b)) if isinstance(b, int) and b > 0 else 1
-            for a, b in zip(finest["dimensions"], own["dimensions"], strict=False)
-        ]
-    return Mag(([*factors[:3], 1, 1, 1])[:3])
-
-
-def _array(folder: Path, paths: dict[Mag, str], attributes: dict[str, Any]) -> FoundLayers:
-    finest = folder / paths[min(paths)]
-    shape, dtype = shape_and_dtype(finest, "n5")
-    axes = _axes(attributes.get("axes"), shape)
-    layer = array_layer(layer_name(folder.name), "n5", shape, dtype, axes)
+def _pyramid(folder: Path, names: Sequence[str], group: Mapping[str, Any]) -> FoundLayers:
+    """Make layers of arrays, the finest first. ``group`` are the attributes of the folder they lie in."""
+    levels = [_attributes(folder / name) for name in names]
+    finest = read_array(folder / names[0])
+    told = {**levels[0], **group}
+    axes = axes_by_name(_names(told), len(finest.shape))
+    guessed = axes is None
+    axes = axes or guess_axes(finest.shape)
+    ratios = []
+    for number, (name, own) in enumerate(zip(names, levels, strict=True)):
+        shape = read_array(folder / name).shape
+        if len(shape) != len(axes):
+            raise CorruptData(f"{folder / name} has another number of dimensions than {names[0]}.")
+        ratios.append((name, _ratio(own, group, number, axes, (finest.shape, shape))))
+    mags, notices = mags_by_ratio(ratios)
+    layer = array_layer(layer_name(folder.name), "n5", finest.shape, finest.dtype, axes)
     order = layer.mags[0].axis_order
-    layer = replace(layer, mags=tuple(MagSource(mag, paths[mag], order) for mag in sorted(paths)))
-    layer = replace(layer, category=guess_category(folder, layer))
-    size, notices = _voxel_size(attributes, axes)
-    return FoundLayers((layer,), size, notices)
+    layer = replace(layer, mags=tuple(MagSource(mag, join_paths(path), order) for mag, path in mags))
+    layers, left_out = split_channels(layer)
+    size, size_notices = _voxel_size(told, axes)
+    if guessed and len(axes) != 3:
+        notices = (*notices, f"the axes of {folder.name} are guessed: {', '.join(axes)}.")
+    return FoundLayers(
+        tuple(with_category(folder, one) for one in layers), size, notices + left_out + size_notices
+    )
 
 
-def _axes(told: Any, shape: tuple[int, ...]) -> list[str]:
-    """N5 counts x first. A short first dimension of four is taken for channels, as WEBKNOSSOS writes them."""
+def guess_axes(shape: Sequence[int]) -> list[str]:
+    """Name each dimension: N5 counts x first. Channels may come first, as WEBKNOSSOS writes them, or last."""
     rank = len(shape)
-    if isinstance(told, list) and len(told) == rank:
-        names = [str(name).lower() for name in told]
-        if len(set(names)) == rank and set(names) & set("xyz"):
-            return names
     if rank == 3 and shape[0] in (3, 4) and min(shape[1:]) > 4:
         return ["c", "x", "y"]
-    if rank == 4:
-        return ["c", "x", "y", "z"] if shape[0] <= min(shape[1:]) else ["x", "y", "z", "c"]
-    return list("xyz")[:rank] if rank <= 3 else ["x", "y", "z", "c", *(f"axis{n}" for n in range(4, rank))]
+    if rank == 4 and shape[0] <= min(shape[1:]) and shape[0] <= _MAX_GUESSED_CHANNELS:
+        return ["c", "x", "y", "z"]
+    axes = ["x", "y", "z"][:rank]
+    after = [f"axis{number}" for number in range(3, rank)]
+    if after and shape[3] <= _MAX_GUESSED_CHANNELS:
+        after[0] = "c"
+    return axes + after
 
 
-def _voxel_size(attributes: dict[str, Any], axes: list[str]) -> tuple[VoxelSize | None, tuple[str, ...]]:
-    resolution = attributes.get("pixelResolution") or attributes.get("resolution")
-    units = attributes.get("units")
-    if isinstance(resolution, dict):
-        units, resolution = [resolution.get("unit")], resolution.get("dimensions")
-    if not isinstance(resolution, list) or not resolution:
+def _ratio(
+    own: Mapping[str, Any],
+    group: Mapping[str, Any],
+    number: int,
+    axes: Sequence[str],
+    shapes: tuple[Sequence[int], Sequence[int]],
+) -> list[float]:
+    """How much coarser a level is along x, y, z: as written, else by its dimensions.
+
+    Written factors are of the axes x, y, z alone, or of all dimensions.
+    """
+    factors = own.get("downsamplingFactors")
+    listed = group.get("scales") or group.get("downsamplingFactors")
+    if factors is None and isinstance(listed, list) and number < len(listed):
+        factors = listed[number]
+    spatial = [axis for axis in axes if axis in "xyz"]
+    if isinstance(factors, list) and all(isinstance(n, int | float) and n > 0 for n in factors):
+        by_axis = dict(zip(spatial if len(factors) < len(axes) else axes, factors, strict=False))
+    else:
+        by_axis = {axis: a / max(1, b) for axis, a, b in zip(axes, *shapes, strict=True)}
+    return [float(by_axis.get(axis, 1)) for axis in "xyz"]
+
+
+def _names(told: Mapping[str, Any]) -> list[Any] | None:
+    """The names of axes in the order of the dimensions. Those of a transform are in the reverse order."""
+    axes = told.get("axes")
+    if isinstance(axes, list):
+        return axes
+    transform = _transform(told)
+    return list(reversed(transform["axes"])) if isinstance(transform.get("axes"), list) else None
+
+
+def _transform(told: Mapping[str, Any]) -> Mapping[str, Any]:
+    transform = told.get("transform")
+    return transform if isinstance(transform, dict) else {}
+
+
+def _voxel_size(told: Mapping[str, Any], axes: Sequence[str]) -> tuple[VoxelSize | None, tuple[str, ...]]:
+    """Return the finest level's voxel size, from whichever of the dialects tells it."""
+    sizes, units = told.get("pixelResolution") or told.get("resolution"), told.get("units")
+    spatial: Sequence[Any] = [axis for axis in axes if axis in "xyz"]
+    if isinstance(sizes, dict):
+        units = [sizes.get("unit")] * len(spatial)
+        sizes = sizes.get("dimensions")
+    transform = _transform(told)
+    if sizes is None and transform.get("scale"):
+        sizes, units = transform.get("scale"), transform.get("units")
+        spatial = transform.get("axes") or list(reversed(spatial))
+    if not isinstance(sizes, list) or not sizes:
         return None, ()
-    named = dict(zip((axis for axis in axes if axis != "c"), resolution, strict=False))
-    notices: tuple[str, ...] = ()
-    unit = next((u for u in units if isinstance(u, str)), None) if isinstance(units, list) else None
-    if unit is None:
-        unit, notices = (
-            _DEFAULT_UNIT,
-            ("no unit of length is told: micrometers are assumed, as N5 tools do.",),
-        )
+    names = axes if len(sizes) == len(axes) else spatial
+    given = units if isinstance(units, list) and len(units) == len(sizes) else [None] * len(sizes)
     try:
-        x, y, z = (float(named.get(axis, named.get("x", 1))) for axis in "xyz")
-        return VoxelSize((x, y, z), unit), notices
+        lengths: LengthsByAxis = {
+            str(axis): (float(size), unit if isinstance(unit, str) else None)
+            for axis, size, unit in zip(names, sizes, given, strict=False)
+            if str(axis) in ("x", "y", "z")
+        }
+        return voxel_size(lengths, default_unit=_DEFAULT_UNIT)
     except (InvalidInput, TypeError, ValueError) as error:
-        return None, (f"the resolution of the N5 metadata cannot be used: {error}",)
+        return None, (f"the resolution in {ATTRIBUTES_FILE} cannot be used: {error}",)

@@ -1,265 +1,179 @@
-"""OME-NGFF multiscales, versions 0.1 to 0.5, in Zarr v2 and v3. Specification: https://ngff.openmicroscopy.org"""
+"""OME-NGFF multiscales in Zarr v2 and v3: one layer a channel, and one for each image below ``labels``."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from wk_jupyter.datasource import LayerSource, MagSource
 from wk_jupyter.errors import CorruptData, InvalidInput, UnsupportedFormat, WkError
-from wk_jupyter.geometry import Mag, VoxelSize, length_unit
+from wk_jupyter.geometry import VoxelSize
 from wk_jupyter.properties_document import DataFormat
-from wk_jupyter.store.explore.category import category_of_name, guess_category
-from wk_jupyter.store.explore.exploration import FoundLayers, join_paths, layer_name, moved_below
-from wk_jupyter.store.explore.zarr_array import array_layer, shape_and_dtype
-from wk_jupyter.store.volumes.metadata_files import load_metadata
+from wk_jupyter.store.explore.category import with_category
+from wk_jupyter.store.explore.layers import (
+    FoundLayers,
+    array_layer,
+    join_paths,
+    layer_name,
+    mags_by_ratio,
+    on_common_grid,
+    split_channels,
+)
+from wk_jupyter.store.explore.ngff_metadata import (
+    Multiscale,
+    channel_views,
+    group_attributes,
+    parse_multiscale,
+)
+from wk_jupyter.store.explore.units import voxel_size
+from wk_jupyter.store.volumes.zarr import ZarrArray, read_array
 
-VERSIONS: Final = ("0.1", "0.2", "0.3", "0.4", "0.5")
-_OLD_AXES: Final = "tczyx"
-_MAX_CHANNEL_LAYERS: Final = 64
+LOOKS_FOR: Final = "OME-NGFF images (a Zarr group with multiscales)"
+_DEFAULT_UNIT: Final = "micrometer"  # as microscopes write them
 
 
 @dataclass(frozen=True)
-class Level:
-    """One array of a pyramid, with the size of its voxels along each dimension."""
+class _Level:
+    """A level whose array is there; ``scale`` and ``translation`` are by axis, empty where not told."""
 
     path: str
-    scale: tuple[float, ...]
-    translation: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Multiscale:
-    """The metadata of one pyramid. ``units`` are as written, None where they are not."""
-
-    version: str
-    axes: tuple[str, ...]
-    units: tuple[str | None, ...]
-    levels: tuple[Level, ...]
-    name: str | None = None
+    array: ZarrArray
+    scale: Mapping[str, float]
+    translation: Mapping[str, float]
 
 
 def find_layers(folder: Path) -> FoundLayers | None:
-    """Recognise a group with multiscales. Raises UnsupportedFormat for a version that is not known."""
+    """Recognise a group with multiscales, and its labels.
+
+    Raises UnsupportedFormat for a version that is not known and for plates, CorruptData for metadata or
+    arrays that cannot be used.
+    """
     attributes = group_attributes(folder)
-    if attributes is None or "multiscales" not in attributes:
+    if attributes is None:
         return None
-    multiscale = parse_multiscales(attributes, str(folder))
-    found = _layers(folder, multiscale, attributes)
-    labels = _labels(folder)
-    return FoundLayers(found.layers + labels.layers, found.voxel_size, found.notices + labels.notices)
-
-
-def group_attributes(folder: Path) -> Mapping[str, Any] | None:
-    """Return the OME attributes of a Zarr group of either version; None where it is none."""
-    if (folder / "zarr.json").is_file():
-        attributes = load_metadata(folder / "zarr.json").get("attributes")
-        if not isinstance(attributes, dict):
-            return None
-        ome = attributes.get("ome")
-        return ome if isinstance(ome, dict) else attributes
-    if (folder / ".zattrs").is_file():
-        return load_metadata(folder / ".zattrs")
-    return None
-
-
-def parse_multiscales(attributes: Mapping[str, Any], label: str) -> Multiscale:
-    """Read the first multiscale of a group's attributes. Raises UnsupportedFormat or CorruptData."""
-    try:
-        entry = attributes["multiscales"][0]
-        version = str(attributes.get("version") or entry.get("version") or "0.4")
-        if version not in VERSIONS:
+    for kind in ("plate", "well"):
+        if kind in attributes:
             raise UnsupportedFormat(
-                f"{label} is OME-NGFF {version}; versions {VERSIONS[0]} to {VERSIONS[-1]} are read.",
-                hint="Its coordinates could be misread. Write it anew as 0.5, or describe it in a properties file.",
+                f"{folder} is a {kind} of many images.", hint="Open one of the images in it."
             )
-        datasets = entry["datasets"]
-        axes, units = _axes(entry)
-        overall = _transform(entry.get("coordinateTransformations"), len(axes))
-        levels = []
-        for dataset in datasets:
-            scale, translation = _transform(dataset.get("coordinateTransformations"), len(axes))
-            levels.append(
-                Level(
-                    path=str(dataset["path"]),
-                    scale=tuple(a * b for a, b in zip(scale, overall[0], strict=True)),
-                    translation=tuple(
-                        a * s + b for a, s, b in zip(translation, overall[0], overall[1], strict=True)
-                    ),
-                )
-            )
-        name = entry.get("name")
-        return Multiscale(version, axes, units, tuple(levels), name if isinstance(name, str) else None)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, WkError):
-            raise
-        raise CorruptData(
-            f"the OME-NGFF metadata of {label} is not valid ({type(error).__name__}: {error}).", path=label
-        ) from None
+    if "multiscales" not in attributes:
+        return None
+    image = _image(folder, attributes)
+    parts = [image, *_labels(folder, image.voxel_size)]
+    notices = tuple(notice for part in parts for notice in part.notices)
+    placed, size, uneven = on_common_grid(parts)
+    layers = tuple(layer for part in placed for layer in part.layers)
+    return FoundLayers(layers, size if image.voxel_size else None, notices + uneven)
 
 
-def _axes(entry: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str | None, ...]]:
-    given = entry.get("axes")
-    if not given:  # 0.1 and 0.2: five dimensions, in this order
-        return tuple(_OLD_AXES), (None,) * len(_OLD_AXES)
-    names = tuple(str(axis["name"] if isinstance(axis, dict) else axis).lower() for axis in given)
-    if len(set(names)) != len(names) or not {"x", "y"} <= set(names):
-        raise ValueError(f"axes {names}")
-    return names, tuple(axis.get("unit") if isinstance(axis, dict) else None for axis in given)
-
-
-def _transform(transforms: Any, rank: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    scale, translation = (1.0,) * rank, (0.0,) * rank
-    for transform in transforms or []:
-        if transform["type"] == "scale":
-            scale = tuple(float(number) for number in transform["scale"])
-        elif transform["type"] == "translation":
-            translation = tuple(float(number) for number in transform["translation"])
-        elif transform["type"] != "identity":
-            raise ValueError(f"a transformation of type {transform['type']!r}")
-    if len(scale) != rank or len(translation) != rank or not all(math.isfinite(s) and s > 0 for s in scale):
-        raise ValueError("a scale that does not fit the axes")
-    return scale, translation
-
-
-def voxel_size_of(multiscale: Multiscale) -> tuple[VoxelSize | None, tuple[str, ...]]:
-    """Return the size of the finest level's voxels, in the unit of x, and what is not told."""
-    told = {axis: number for number, axis in enumerate(multiscale.axes) if axis in "xyz"}
-    units = {axis: multiscale.units[number] for axis, number in told.items()}
-    known = next((unit for unit in (units.get("x"), units.get("y"), units.get("z")) if unit), None)
-    finest = multiscale.levels[0].scale
-    if known is None:
-        if all(finest[number] == 1 for number in told.values()):
-            return None, ()
-        notice = "no unit of length is told: micrometers are assumed, as most microscopes write them."
-        return _sized({axis: finest[number] for axis, number in told.items()}, "micrometer"), (notice,)
-    try:
-        base = VoxelSize((1, 1, 1), known)
-        sizes = {
-            axis: finest[number]
-            * VoxelSize((1, 1, 1), units[axis] or known).nanometers[0]
-            / base.nanometers[0]
-            for axis, number in told.items()
-        }
-    except InvalidInput as error:
-        return None, (error.message,)
-    return _sized(sizes, length_unit(known)), ()
-
-
-def _sized(sizes: Mapping[str, float], unit: str) -> VoxelSize:
-    least = min(sizes.values())
-    x, y, z = (round(sizes.get(axis, least), 12) for axis in "xyz")
-    return VoxelSize((x, y, z), unit)
-
-
-def mags_of(multiscale: Multiscale) -> tuple[list[tuple[Mag, Level]], tuple[str, ...]]:
-    """Return the mag of each level: how often its voxels hold the finest ones. Rounded, each once."""
-    finest = multiscale.levels[0].scale
-    found: dict[Mag, Level] = {}
-    notices = []
-    for level in multiscale.levels:
-        ratios = [
-            level.scale[multiscale.axes.index(axis)] / finest[multiscale.axes.index(axis)]
-            if axis in multiscale.axes
-            else 1.0
-            for axis in "xyz"
-        ]
-        mag = Mag([max(1, round(ratio)) for ratio in ratios])
-        if mag in found:
-            notices.append(
-                f"the level {level.path} is left out: it has the same mag {mag} as {found[mag].path}."
-            )
-            continue
-        if any(abs(ratio - number) > 0.05 * number for ratio, number in zip(ratios, mag, strict=True)):
-            notices.append(f"the level {level.path} is {ratios} times coarser, which is taken as mag {mag}.")
-        found[mag] = level
-    return sorted(found.items(), key=lambda item: item[0]), tuple(notices)
-
-
-def _layers(folder: Path, multiscale: Multiscale, attributes: Mapping[str, Any]) -> FoundLayers:
-    voxel_size, notices = voxel_size_of(multiscale)
-    mags, mag_notices = mags_of(multiscale)
-    finest = folder / join_paths(mags[0][1].path)
-    data_format: DataFormat = "zarr3" if (finest / "zarr.json").is_file() else "zarr"
-    shape, dtype = shape_and_dtype(finest, data_format)
-    axes = list(multiscale.axes)
-    if len(shape) != len(axes):
-        raise CorruptData(
-            f"{finest} has {len(shape)} dimensions, its metadata names {len(axes)}.", path=str(finest)
-        )
-    layer = array_layer(layer_name(folder.name), data_format, shape, dtype, axes)
-    order = layer.mags[0].axis_order
-    layer = replace(layer, mags=tuple(MagSource(mag, join_paths(level.path), order) for mag, level in mags))
-    layers = _channel_layers(layer, attributes.get("omero"))
-    layers = tuple(replace(one, category=guess_category(folder, one)) for one in layers)
-    return FoundLayers(layers, voxel_size, notices + mag_notices)
-
-
-def _channel_layers(layer: LayerSource, omero: Any) -> tuple[LayerSource, ...]:
-    """A channel is a layer of its own, with the name, colour and window that OMERO gives it."""
-    count = layer.num_channels
-    described = omero.get("channels") if isinstance(omero, dict) else None
-    channels = [c for c in described if isinstance(c, dict)] if isinstance(described, list) else []
-    if count == 1 and not channels:
-        return (layer,)
-    if count > _MAX_CHANNEL_LAYERS:
-        return (layer,)
-    element = "uint8" if layer.element_class == "uint24" else layer.element_class
-    result = []
-    for number in range(count):
-        channel = channels[number] if number < len(channels) else {}
-        label = channel.get("label")
-        suffix = layer_name(label) if isinstance(label, str) and label.strip() else f"channel{number}"
-        mags = tuple(replace(mag, channel_index=number) for mag in layer.mags) if count > 1 else layer.mags
-        result.append(
-            replace(
-                layer,
-                name=f"{layer.name}_{suffix}" if count > 1 else layer.name,
-                element_class=element,
-                num_channels=1,
-                mags=mags,
-                default_view_configuration=_channel_view(channel),
-            )
-        )
-    return tuple(result)
-
-
-def _channel_view(channel: Mapping[str, Any]) -> dict[str, Any]:
-    view: dict[str, Any] = {}
-    color = channel.get("color")
-    if isinstance(color, str) and len(color) == 6:
-        with suppress(ValueError):
-            view["color"] = [int(color[at : at + 2], 16) for at in (0, 2, 4)]
-    window = channel.get("window")
-    if isinstance(window, dict) and {"start", "end"} <= set(window):
-        view["intensityRange"] = [window["start"], window["end"]]
-        view.update({key: window[key] for key in ("min", "max") if key in window})
-    if channel.get("active") is False:
-        view["isDisabled"] = True
-    if channel.get("inverted") is True:
-        view["isInverted"] = True
-    return view
-
-
-def _labels(folder: Path) -> FoundLayers:
-    """Images below ``labels`` are segmentations; a unit that they lack is their parent's."""
-    layers: list[LayerSource] = []
+def _image(folder: Path, attributes: Mapping[str, Any]) -> FoundLayers:
+    multiscale = parse_multiscale(attributes, str(folder))
     notices: list[str] = []
+    if len(attributes["multiscales"]) > 1:
+        notices.append(f"{folder.name} has several multiscales; the first is taken.")
+    levels, axes = _levels(folder, multiscale, notices)
+    finest = levels[0]
+    data_format: DataFormat = "zarr3" if finest.array.version == 3 else "zarr"
+    layer = array_layer(layer_name(folder.name), data_format, finest.array.shape, finest.array.dtype, axes)
+    mags, mag_notices = mags_by_ratio((level.path, _ratio(level, finest, axes)) for level in levels)
+    order = layer.mags[0].axis_order
+    layer = replace(
+        layer,
+        mags=tuple(MagSource(mag, join_paths(path), order) for mag, path in mags),
+        coordinate_transformations=_moved(finest),
+    )
+    if finest.translation and any(finest.translation.values()):
+        notices.append(f"{folder.name} is shifted by its metadata; that is kept as a transformation.")
+    layers, left_out = split_channels(layer, *channel_views(attributes.get("omero")))
+    size, size_notices = _voxel_size(multiscale, axes, finest)
+    return FoundLayers(
+        tuple(with_category(folder, one) for one in layers),
+        size,
+        (*notices, *mag_notices, *left_out, *size_notices),
+    )
+
+
+def _levels(folder: Path, multiscale: Multiscale, notices: list[str]) -> tuple[list[_Level], tuple[str, ...]]:
+    """Read the arrays of the levels, finest first. Coarser ones that cannot be used are left out."""
+    arrays: dict[str, ZarrArray] = {}
+    for level in multiscale.levels:
+        try:
+            arrays[level.path] = read_array(folder / join_paths(level.path))
+        except WkError as error:
+            if level is multiscale.levels[0]:
+                raise
+            notices.append(f"the level {level.path} is left out: {error.message}")
+    first = arrays[multiscale.levels[0].path]
+    try:
+        axes = multiscale.axes_for(len(first.shape))
+    except ValueError as error:
+        raise CorruptData(f"{folder}: {error}.", path=str(folder)) from None
+    found = [
+        _Level(
+            level.path,
+            arrays[level.path],
+            dict(zip(axes, level.scale or (), strict=False)),
+            dict(zip(axes, level.translation or (), strict=False)),
+        )
+        for level in multiscale.levels
+        if level.path in arrays and len(arrays[level.path].shape) == len(axes)
+    ]
+    if all(level.scale == found[0].scale for level in found):  # told for the pyramid as a whole
+        found = [found[0], *(replace(level, scale={}) for level in found[1:])]
+    return found, axes
+
+
+def _ratio(level: _Level, finest: _Level, axes: Sequence[str]) -> list[float]:
+    """How much coarser a level is along x, y, z: by the scales, else by the shapes."""
+    if level.scale and finest.scale:
+        return [level.scale[axis] / finest.scale[axis] if axis in level.scale else 1.0 for axis in "xyz"]
+    sizes = dict(zip(axes, zip(finest.array.shape, level.array.shape, strict=True), strict=True))
+    return [sizes[axis][0] / max(1, sizes[axis][1]) if axis in sizes else 1.0 for axis in "xyz"]
+
+
+def _moved(finest: _Level) -> tuple[Mapping[str, Any], ...]:
+    """Return the translation as WEBKNOSSOS has it: an affine matrix in voxels of mag 1."""
+    if not any(finest.translation.get(axis) for axis in "xyz"):
+        return ()
+    matrix = [[float(row == column) for column in range(4)] for row in range(4)]
+    for row, axis in enumerate("xyz"):
+        matrix[row][3] = finest.translation.get(axis, 0.0) / finest.scale.get(axis, 1.0)
+    return ({"type": "affine", "matrix": matrix},)
+
+
+def _voxel_size(
+    multiscale: Multiscale, axes: Sequence[str], finest: _Level
+) -> tuple[VoxelSize | None, tuple[str, ...]]:
+    units = dict(zip(axes, multiscale.units, strict=False))
+    lengths = {axis: (finest.scale[axis], units.get(axis)) for axis in "xyz" if axis in finest.scale}
+    try:
+        return voxel_size(lengths, default_unit=_DEFAULT_UNIT)
+    except InvalidInput as error:
+        return None, (f"the voxel size in the metadata cannot be used: {error.message}",)
+
+
+def _labels(folder: Path, size: VoxelSize | None) -> list[FoundLayers]:
+    """Images below ``labels`` are segmentations. A size that they lack is their image's."""
     names = (group_attributes(folder / "labels") or {}).get("labels")
+    found = []
     for name in names if isinstance(names, list) else []:
-        if not isinstance(name, str) or ".." in name.split("/") or not (folder / "labels" / name).is_dir():
+        below = folder / "labels" / str(name)
+        if not isinstance(name, str) or ".." in name.split("/") or not below.is_dir():
+            found.append(FoundLayers((), size, (f"the labels {str(name)[:80]!r} are not there.",)))
             continue
         try:
-            found = find_layers(folder / "labels" / name)
+            part = _image(below, group_attributes(below) or {})
         except WkError as error:
-            notices.append(f"the labels {name} are left out: {error.message}")
+            found.append(FoundLayers((), size, (f"the labels {name} are left out: {error.message}",)))
             continue
-        for layer in found.layers if found else ():
-            kind = category_of_name("segmentation", layer.dtype, layer.num_channels)
-            below = moved_below(layer, f"labels/{name}", rename=True)
-            layers.append(replace(below, name=layer_name(name), category=kind or layer.category))
-    return FoundLayers(tuple(layers), None, tuple(notices))
+        moved = part.moved_below(f"labels/{name}")
+        layers = tuple(_as_segmentation(layer) for layer in moved.layers)
+        found.append(replace(moved, layers=layers, voxel_size=part.voxel_size or size))
+    return found
+
+
+def _as_segmentation(layer: LayerSource) -> LayerSource:
+    is_integer = layer.dtype.kind in "ui" and layer.num_channels == 1
+    return replace(layer, category="segmentation" if is_integer else "color")

@@ -1,101 +1,94 @@
-"""WKW folders: a whole dataset, one layer, or one mag."""
+"""WKW folders: one layer of mags, or one mag. A dataset of layers is a folder of these."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from wk_jupyter.datasource import LayerSource, MagSource, element_class_of
 from wk_jupyter.errors import CorruptData
-from wk_jupyter.geometry import BoundingBox, Mag, Vec3Int
-from wk_jupyter.store.explore.category import guess_category
-from wk_jupyter.store.explore.exploration import FoundLayers, join_paths, layer_name
+from wk_jupyter.geometry import BoundingBox, Mag
+from wk_jupyter.store.explore.category import with_category
+from wk_jupyter.store.explore.layers import FoundLayers, join_paths, layer_name
 from wk_jupyter.store.volumes.wkw_format import HEADER_FILE, WkwHeader, read_header
 
-_MAG: Final = re.compile(r"[0-9]+(-[0-9]+-[0-9]+)?")
+LOOKS_FOR: Final = "WKW (header.wkw, also in folders called 1, 2, 2-2-1)"
+_MAG: Final = re.compile(r"[1-9][0-9]{0,8}(-[1-9][0-9]{0,8}-[1-9][0-9]{0,8})?")
 _CUBE: Final = re.compile(r"x([0-9]{1,9})\.wkw")
 
 
 def find_layers(folder: Path) -> FoundLayers | None:
-    """Recognise a mag (header.wkw lies in it), a layer (mags lie in it) or a dataset of layers."""
+    """Recognise a mag (header.wkw lies in it) or a layer (mags lie in it). Raises CorruptData."""
     if (folder / HEADER_FILE).is_file():
         is_mag = _MAG.fullmatch(folder.name) is not None
-        return _found(folder, [_layer(folder, "color", {Mag(folder.name if is_mag else 1): "."})])
-    mags = _mags(folder)
-    if mags:
-        return _found(folder, [_layer(folder, layer_name(folder.name), mags)])
-    layers = []
-    for child in sorted(
-        child for child in folder.iterdir() if child.is_dir() and not child.name.startswith(".")
-    ):
-        below = {mag: join_paths(child.name, path) for mag, path in _mags(child).items()}
-        if below:
-            layers.append(_layer(folder, layer_name(child.name), below))
-    return _found(folder, layers) if layers else None
-
-
-def _mags(folder: Path) -> dict[Mag, str]:
-    return {
+        paths = {Mag(folder.name if is_mag else 1): "."}
+        return _found(folder, "color" if is_mag else layer_name(folder.name), paths)
+    paths = {
         Mag(child.name): join_paths(child.name)
         for child in sorted(folder.iterdir())
-        if _MAG.fullmatch(child.name) and child.name.strip("0-") and (child / HEADER_FILE).is_file()
+        if _MAG.fullmatch(child.name) and (child / HEADER_FILE).is_file()
     }
+    return _found(folder, layer_name(folder.name), paths) if paths else None
 
 
-def _layer(root: Path, name: str, paths: dict[Mag, str]) -> LayerSource:
-    headers = {mag: read_header(root / path) for mag, path in paths.items()}
+def _found(folder: Path, name: str, paths: dict[Mag, str]) -> FoundLayers:
+    headers = {mag: read_header(folder / paths[mag]) for mag in sorted(paths)}
     kinds = {(header.dtype, header.num_channels) for header in headers.values()}
     if len(kinds) > 1:
-        raise CorruptData(f"the mags of {root / name} have different voxel types.", path=str(root / name))
+        raise CorruptData(f"the mags of {folder} have different voxel types.", path=str(folder))
     dtype, channels = kinds.pop()
-    box = BoundingBox((0, 0, 0), (0, 0, 0))
-    for mag, header in headers.items():
-        box = box.union(_extent(root / paths[mag], header).from_mag(mag))
-    if box.is_empty:
-        raise CorruptData(f"the layer {name!r} in {root} has headers, but no cube files.", path=str(root))
-    return LayerSource(
+    layer = LayerSource(
         name=name,
         category="color",
-        bounding_box=box,
+        bounding_box=_box(folder, paths, headers),
         element_class=element_class_of(dtype, channels),
         data_format="wkw",
-        mags=tuple(MagSource(mag, paths[mag]) for mag in sorted(paths)),
+        mags=tuple(MagSource(mag, paths[mag]) for mag in headers),
         num_channels=channels,
+    )
+    return FoundLayers((with_category(folder, layer),))
+
+
+def _box(folder: Path, paths: dict[Mag, str], headers: dict[Mag, WkwHeader]) -> BoundingBox:
+    """The box of the cube files of the finest mag that has any: those of coarser ones reach further out."""
+    for mag, header in headers.items():
+        box = _extent(folder / paths[mag], header)
+        if not box.is_empty:
+            return box.from_mag(mag)
+    raise CorruptData(
+        f"{folder} has {HEADER_FILE}, but no cube files.",
+        path=str(folder),
+        hint="Copy the folders z0, z1, … as well.",
     )
 
 
 def _extent(folder: Path, header: WkwHeader) -> BoundingBox:
     """The box of all cube files, in voxels of the mag. Every folder is looked at: sparse data is common."""
-    box = BoundingBox((0, 0, 0), (0, 0, 0))
-    one = Vec3Int(1, 1, 1)
-    for cube in _cubes(folder):
-        box = box.union(BoundingBox(cube, one))
-    return BoundingBox(box.topleft * header.cube_side, box.size * header.cube_side)
+    ranges: list[tuple[int, int]] = []
+    for cube in _cubes(str(folder)):
+        if not ranges:
+            ranges = [(place, place) for place in cube]
+        ranges = [(min(low, n), max(high, n)) for (low, high), n in zip(ranges, cube, strict=True)]
+    if not ranges:
+        return BoundingBox((0, 0, 0), (0, 0, 0))
+    side = header.cube_side
+    return BoundingBox([low * side for low, _ in ranges], [(high - low + 1) * side for low, high in ranges])
 
 
-def _cubes(folder: Path) -> Iterator[Vec3Int]:
-    for z, z_folder in _numbered(str(folder), "z"):
+def _cubes(folder: str) -> Iterator[tuple[int, int, int]]:
+    for z, z_folder in _numbered(folder, "z"):
         for y, y_folder in _numbered(z_folder, "y"):
             for name in os.listdir(y_folder):  # noqa: PTH208 millions of names: no Path for each
                 matched = _CUBE.fullmatch(name)
                 if matched:
-                    yield Vec3Int(int(matched[1]), y, z)
+                    yield int(matched[1]), y, z
 
 
 def _numbered(folder: str, letter: str) -> Iterator[tuple[int, str]]:
     for entry in os.scandir(folder):
-        if (
-            entry.name[:1] == letter
-            and entry.name[1:].isdecimal()
-            and len(entry.name) < 11
-            and entry.is_dir()
-        ):
-            yield int(entry.name[1:]), entry.path
-
-
-def _found(folder: Path, layers: list[LayerSource]) -> FoundLayers:
-    return FoundLayers(tuple(replace(layer, category=guess_category(folder, layer)) for layer in layers))
+        digits = entry.name[1:]
+        if entry.name[:1] == letter and re.fullmatch("[0-9]{1,9}", digits) and entry.is_dir():
+            yield int(digits), entry.path

@@ -39,8 +39,8 @@ _COMPRESSORS_V2: Final[dict[str, dict[str, Any]]] = {
 }
 # These are unpacked by numcodecs. Others of its codecs are left out: some run code that a file brings.
 _NUMCODECS: Final = frozenset(
-    "lz4 lzma shuffle delta fixedscaleoffset quantize packbits bitround astype "
-    "crc32 crc32c adler32 fletcher32".split()
+    {"lz4", "lzma", "shuffle", "delta", "fixedscaleoffset", "quantize", "packbits", "bitround", "astype"}
+    | {"crc32", "crc32c", "adler32", "fletcher32"}
 )
 
 
