@@ -59,27 +59,29 @@ class Ran:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
-    samples.generate(data_dir=folder / "data")
+    samples.generate(data_dir=folder / "data", organization="lab")
     own = {f"JUPYTER_{kind}_DIR": str(folder / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "JPY", "WK_"))}
-    environment |= own | {"WK_JUPYTER_DATA_DIR": str(folder / "data"), "IPYTHONDIR": str(folder / "ipython")}
+    environment |= own | {"IPYTHONDIR": str(folder / "ipython")}
     command = [sys.executable, "-m", "jupyter", "server", "--no-browser", "--allow-root"]
     command += ["--port=0", "--ServerApp.base_url=/a/b/", f"--IdentityProvider.token={TOKEN}"]
+    command += [f"--WkJupyterApp.data_dir={folder / 'data'}", "--WkJupyterApp.organization=lab"]
     process = subprocess.Popen(
         command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     assert process.stderr is not None
     drain = threading.Thread(target=process.stderr.read)  # a full pipe would stop the server
     try:
-        said = []
+        said: list[str] = []
+        address = None
         for line in process.stderr:
             said.append(line)
-            if "is running at" in line:
+            address = re.search(r"http://127\.0\.0\.1:\d+/a/b/", line)
+            if address:
                 break
-        assert process.poll() is None, "".join(said)
+        assert address, "".join(said)
         drain.start()
-        (info,) = (folder / "runtime").glob("jpserver-*.json")
-        yield Server(json.loads(info.read_text())["url"], folder / "runtime")
+        yield Server(address[0], folder / "runtime")
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=60)
@@ -93,7 +95,7 @@ def run(server: Server, notebook: nbformat.NotebookNode) -> list[Ran]:
     kernel = server.request("POST", "api/kernels")["id"]
     client = BlockingKernelClient(connection_file=str(server.runtime_dir / f"kernel-{kernel}.json"))
     client.load_connection_file()
-    client.start_channels()
+    client.start_channels(hb=False)  # a kernel that is still starting has no heartbeat: it is not dead
     try:
         client.wait_for_ready(timeout=60)
         ran = []
@@ -135,3 +137,13 @@ def test_the_quickstart_shows_and_reads_the_sample(server: Server) -> None:
     assert 48 <= z < 80
     assert "Sample_e2006_wkw" in ran[-1].data["text/html"]
     assert TOKEN not in json.dumps([cell.data for cell in ran])
+
+
+def test_a_sample_made_in_a_cell_can_be_opened_by_name_in_the_next(server: Server) -> None:
+    cells = [
+        'import wk_jupyter as wk; wk.samples.generate("made_here", shape=(64, 64, 32))',
+        'wk.open("made_here").layers["color"].read(mag="2-2-1").shape',
+    ]
+    ran = run(server, nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells]))
+    assert ran[0].data["text/plain"].endswith("/data/binaryData/lab/made_here')")
+    assert ran[1].data["text/plain"] == "(32, 32, 32)"

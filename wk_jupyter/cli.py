@@ -90,8 +90,8 @@ def _add_places(command: argparse.ArgumentParser) -> None:
     command.add_argument("--data-dir", type=Path, help=_DATA_DIR_HELP)
     command.add_argument(
         "--organization",
-        default=places.DEFAULT_ORGANIZATION,
-        help="the folder below binaryData (default: %(default)s)",
+        default=places.default_organization(),
+        help="the folder below binaryData (default: $WK_JUPYTER_ORGANIZATION, else default)",
     )
 
 

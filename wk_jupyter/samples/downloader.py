@@ -35,7 +35,7 @@ def download(
     """
     sample = catalog.find(name) if isinstance(name, str) else name
     base = places.data_dir(data_dir)
-    folder = places.dataset_folder(sample.name, base, organization or places.DEFAULT_ORGANIZATION)
+    folder = places.dataset_folder(sample.name, base, organization or places.default_organization())
     if (folder / PROPERTIES_FILE).exists():
         return folder
     archive = base / "downloads" / f"{sample.name}.zip"

@@ -58,7 +58,7 @@ def generate(
             f"a sample cannot be stored as {format!r}.", hint='Use "zarr3" or "wkw".', field="format"
         )
     folder = places.dataset_folder(
-        name, places.data_dir(data_dir), organization or places.DEFAULT_ORGANIZATION
+        name, places.data_dir(data_dir), organization or places.default_organization()
     )
     if (folder / PROPERTIES_FILE).exists():
         return folder

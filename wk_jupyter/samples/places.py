@@ -6,18 +6,21 @@ import os
 import re
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_core.paths import jupyter_data_dir
 
-from wk_jupyter.errors import InvalidInput
+from wk_jupyter.errors import InvalidInput, WkError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DEFAULT_ORGANIZATION = "default"
+
+def default_organization() -> str:
+    """The organization that a server of this user serves: see ``WkJupyterApp.organization``."""
+    return os.environ.get("WK_JUPYTER_ORGANIZATION") or "default"
 
 
 def data_dir(given: str | os.PathLike[str] | None = None) -> Path:
@@ -38,11 +41,22 @@ def dataset_folder(name: str, data_directory: Path, organization: str) -> Path:
     return data_directory / "binaryData" / organization / name
 
 
+def announce() -> None:
+    """Let the server that this kernel belongs to look for the new dataset, where there is a server."""
+    if "WK_JUPYTER_URL" not in os.environ:
+        return
+    from wk_jupyter.client.connection import current  # noqa: PLC0415 - httpx is slow to import
+
+    # Without an answer the dataset is there all the same: the next scan finds it.
+    with suppress(WkError):
+        current().api("POST", "datasets/refresh")
+
+
 @contextmanager
 def arriving(folder: Path) -> Iterator[Path]:
     """A hidden folder beside ``folder`` to fill, which becomes ``folder`` at the end, or vanishes.
 
-    A scan passes over hidden folders, so nobody ever sees half a dataset.
+    A scan passes over hidden folders, so nobody ever sees half a dataset. At the end the server is told.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -53,6 +67,7 @@ def arriving(folder: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
+    announce()
 
 
 def _settle(unfinished: Path, folder: Path) -> None:

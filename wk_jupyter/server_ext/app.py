@@ -69,11 +69,14 @@ class WkJupyterApp(WkSettings, ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Runs when the server is up: tell kernels where it is, and look what is in the data directory."""
-        os.environ["WK_JUPYTER_URL"] = url_path_join(serverapp.connection_url, "wk/")
-        # What is made in a kernel, as a sample, comes to where this server looks.
+        self._tell_kernels(url_path_join(serverapp.connection_url, "wk/"))
+        self._scanning = asyncio.create_task(self.services.keep_scanning(self.scan_interval))
+
+    def _tell_kernels(self, url: str) -> None:
+        """Kernels inherit the environment: they find the server, and put samples where it looks."""
+        os.environ["WK_JUPYTER_URL"] = url
         os.environ["WK_JUPYTER_DATA_DIR"] = str(Path(self.data_dir).expanduser().absolute())
         os.environ["WK_JUPYTER_ORGANIZATION"] = self.organization
-        self._scanning = asyncio.create_task(self.services.keep_scanning(self.scan_interval))
 
     async def stop_extension(self) -> None:
         if self._scanning is not None:
