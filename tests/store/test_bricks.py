@@ -238,6 +238,32 @@ def test_requests_at_once_do_not_mix_their_voxels(tmp_path: Path) -> None:
     asyncio.run(all_of_them())
 
 
+def test_large_replies_at_once_do_not_mix_their_voxels(tmp_path: Path) -> None:
+    """More than is put together on the event loop: the others run while a thread does it."""
+    rng = np.random.default_rng(3)
+    voxels = rng.integers(0, 2**63, (1, 128, 128, 128), np.uint64)
+    for folder in ("fine", "coarse"):
+        STORES["wkw raw"](tmp_path / folder, voxels)
+    mags = (MagSource(Mag(1), "fine"), MagSource(Mag(2), "coarse"))
+    layer = layer_of(voxels, "wkw", BoundingBox((0, 0, 0), (256, 256, 256)), mags=mags)
+    reader = LayerReader(layer, tmp_path)
+    bricks = [(m, x, y, z) for m in range(2) for x in range(4) for y in range(4) for z in range(4)]
+
+    async def one(number: int) -> None:
+        turned = bricks[number:] + bricks[:number]
+        reply = await reader.bricks(BrickRequest(mags=[(1, 1, 1), (2, 2, 2)], bricks=turned))
+        for (_, *brick), entry in zip(turned, decode_frame(reply.body), strict=True):
+            x, y, z = (32 * n for n in brick)
+            part = voxels[:, x : x + 32, y : y + 32, z : z + 32]
+            assert np.array_equal(np.frombuffer(entry.payload, "<u8"), part.ravel(order="F"))
+
+    async def some() -> None:
+        await asyncio.gather(*(one(number) for number in range(0, 128, 40)))
+
+    for _ in range(2):
+        asyncio.run(some())
+
+
 class CountingThreads(ThreadPoolExecutor):
     """An executor that knows how many jobs it was given."""
 

@@ -115,17 +115,21 @@ class BrickBatch:
         return "raw"
 
     def pass_on(self, form: Form) -> None:
-        """Take what is in the page cache and need not be decoded. Does not block."""
-        scratch = _scratch()
+        """Take what is in the page cache and need not be decoded. Does not block.
+
+        What it took lies in memory that the thread's next batch uses too: see ``keep``.
+        """
+        scratch, room = _scratch(), _INLINE_PASS_BYTES
         for bricks in self._groups:
             blocks = bricks.mag.blocks
             if blocks is None:
                 self._opaque.append(bricks)
             elif form == "raw" and blocks.layout.encoding != Encoding.RAW:
                 self._packed.append(bricks)
-            elif len(bricks.bricks) * self._brick_bytes > _INLINE_PASS_BYTES:
+            elif len(bricks.bricks) * self._brick_bytes > room:
                 self._cold.append(bricks)
             else:
+                room -= len(bricks.bricks) * self._brick_bytes
                 found = blocks.fetch_cached(bricks.bricks, scratch)
                 cold = self._put(bricks, found)
                 if cold:
@@ -143,12 +147,14 @@ class BrickBatch:
         """Whether the frame may be put together on the event loop."""
         return sum(map(len, self._payloads)) <= _INLINE_PASS_BYTES
 
+    def keep(self) -> None:
+        """Copy what lies in the scratch memory: others use it as soon as this task waits for anything."""
+        self._payloads = [bytes(p) if isinstance(p, memoryview) else p for p in self._payloads]
+
     async def wait_for_rest(
         self, position: Position, run: Runner, slots: AbstractAsyncContextManager[Any] | None
     ) -> None:
         """Bring what is left: stored blocks by one job of ``run``, all else through the volumes."""
-        # Others use the scratch memory as soon as this task waits.
-        self._payloads = [bytes(p) if isinstance(p, memoryview) else p for p in self._payloads]
         async with slots or nullcontext():
             jobs: list[Awaitable[Any]] = []
             if self._cold or self._packed:

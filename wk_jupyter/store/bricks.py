@@ -150,7 +150,8 @@ class LayerReader:
             return None
         layout = opened.blocks.layout
         describe = partial(opened.blocks.describe, index)
-        raw = decode_payload(block, layout.encoding, layout.decoded_bytes, describe)
+        decode = partial(decode_payload, block, layout.encoding, layout.decoded_bytes, describe)
+        raw = decode() if layout.decoded_bytes <= _INLINE_BYTES else await self._run(decode)
         return raw if opened.box.contains(box) else _blanked(raw, self.layer, box, opened.box)
 
     async def bricks(
@@ -178,7 +179,8 @@ class LayerReader:
         batch = BrickBatch(mags, request.bricks, self.layer.bytes_per_voxel)
         form = batch.choose_form(request.accept, zstd_body=zstd_body)
         batch.pass_on(form)
-        if batch.is_waiting:
+        if batch.is_waiting or not batch.is_small:
+            batch.keep()
             await batch.wait_for_rest(position, self._run, slots)
         body = batch.encode(form) if batch.is_small else await self._run(batch.encode, form)
         return BrickReply(body, "zstd" if form == "zstd-body" else None)

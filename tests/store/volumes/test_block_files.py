@@ -106,6 +106,19 @@ def test_blocks_are_views_of_the_scratch_memory_as_far_as_it_reaches(grid: Rows,
     assert scratch[: 2 * BLOCK] == content(1, 0) + content(1, 1)
 
 
+def test_what_the_page_cache_has_dropped_is_cold(grid: Rows, tmp_path: Path) -> None:
+    files = BlockFiles(grid, FileCache())
+    files.fetch([(4, 0, 0)])
+    with grid.path((1, 0, 0)).open("rb") as stream:
+        os.fsync(stream.fileno())
+        os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    if files.fetch_cached([(4, 0, 0)]) != [COLD]:
+        pytest.skip("this file system keeps everything in memory")
+    assert files.fetch([(4, 0, 0)]) == [content(1, 0)]
+    if nowait_works(tmp_path):
+        assert files.fetch_cached([(4, 0, 0)]) == [content(1, 0)]
+
+
 @pytest.mark.parametrize("number", [errno.EAGAIN, errno.EOPNOTSUPP])
 def test_what_would_wait_is_cold(grid: Rows, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """The kernel's two answers, which cannot be had on demand from a real disk."""

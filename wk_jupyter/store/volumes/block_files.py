@@ -14,6 +14,7 @@ closes it under a read.
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import threading
 import time
@@ -119,6 +120,13 @@ class OpenFile:
                 os.POSIX_FADV_WILLNEED,
             )
 
+    def without_reading(self, number: int) -> Block:
+        """What is known of a block from the table alone."""
+        length = self.lengths[number]
+        if length < 0:
+            return BlockError(self.damaged(number))
+        return COLD if length else MISSING
+
     def read(self, number: int) -> Block:
         """Return a block, from the disk where needed."""
         length = self.lengths[number]
@@ -161,6 +169,15 @@ class BrokenFile(AbsentFile):
 
 
 File = OpenFile | AbsentFile
+_BEYOND: Final = AbsentFile()
+_BEYOND.checked_until = math.inf
+
+
+def _without_reading(file: File | None, now: float) -> Block:
+    """What is known of any block of a file that is not open, or must be looked at again."""
+    if file is None or file.checked_until < now:
+        return COLD
+    return file.block if isinstance(file, BrokenFile) else MISSING
 
 
 class FileCache:
@@ -175,7 +192,7 @@ class FileCache:
         self.table_bytes = table_bytes
         self._files: dict[tuple[int, BlockIndex], File] = {}
         self._nbytes = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a volume may be collected, and drop its files, at any moment
         self.get: Callable[[tuple[int, BlockIndex]], File | None] = self._files.get
 
     def __len__(self) -> int:
@@ -233,39 +250,30 @@ class BlockFiles:
         room, used = len(scratch) if scratch is not None else 0, 0
         address, get, preadv = self._grid.address, self._cache.get, os.preadv
         blocks: list[Block] = []
-        add = blocks.append
         for index in indices:
             place = address(index)
-            if place is None:
-                add(MISSING)
-                continue
-            file = get((owner, place[0]))
-            if file is None or file.checked_until < now:
-                add(COLD)
-                continue
-            if file.__class__ is not OpenFile:
-                add(file.block if isinstance(file, BrokenFile) else MISSING)
+            file = get((owner, place[0])) if place is not None else _BEYOND
+            if place is None or file.__class__ is not OpenFile or file.checked_until < now:
+                blocks.append(_without_reading(file, now))
                 continue
             number = place[1]
             length = file.lengths[number]
-            if length <= 0:
-                add(BlockError(file.damaged(number)) if length else MISSING)
-            elif not file.nowait:
-                add(COLD)
+            if length <= 0 or not file.nowait:
+                blocks.append(file.without_reading(number))
+                continue
+            buffer: memoryview | bytearray
+            if scratch is not None and used + length <= room:
+                buffer = scratch[used : used + length]
+                used += length
             else:
-                buffer: memoryview | bytearray
-                if scratch is not None and used + length <= room:
-                    buffer = scratch[used : used + length]
-                    used += length
-                else:
-                    buffer = bytearray(length)
-                try:
-                    count = preadv(file.descriptor, (buffer,), file.offsets[number], _NOWAIT)
-                except OSError as error:
-                    # EAGAIN: not in the page cache. All else: a file system without this flag.
-                    file.nowait = isinstance(error, BlockingIOError)
-                    count = 0
-                add(buffer if count == length else COLD)
+                buffer = bytearray(length)
+            try:
+                count = preadv(file.descriptor, (buffer,), file.offsets[number], _NOWAIT)
+            except OSError as error:
+                # EAGAIN: not in the page cache. All else: a file system without this flag.
+                file.nowait = isinstance(error, BlockingIOError)
+                count = 0
+            blocks.append(buffer if count == length else COLD)
         return blocks
 
     def fetch(self, indices: Sequence[BlockIndex]) -> list[Block]:
