@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -51,6 +52,16 @@ async def test_when_the_server_is_up(jp_serverapp, monkeypatch, wk, samples):
     await app._scanning
     names = {entry["name"] for entry in (await wk.get("api/datasets?isActive=true")).json()}
     assert "renamed" in names
+
+
+async def test_a_list_waits_for_the_scan_at_the_start(jp_serverapp, wk, samples):
+    services = jp_serverapp.web_app.settings["wk_jupyter"].services
+    (samples.folder / "rgb").rename(samples.folder / "renamed")
+    scanning = asyncio.create_task(services.keep_scanning(0))
+    await asyncio.sleep(0)
+    assert not scanning.done()
+    assert "renamed" in {entry["name"] for entry in (await wk.get("api/datasets?isActive=true")).json()}
+    await scanning
 
 
 async def test_a_scan_that_fails_is_logged_and_the_server_serves(jp_serverapp, wk, monkeypatch, caplog):

@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 _MAX_SIZES: Final = 10_000
 _PATIENCE_SECONDS: Final = 0.5
+_FIRST_SCAN_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Services:
         self.logs_every_request = False
         self._open = open_store
         self._sizes: dict[tuple[str, str], asyncio.Future[int]] = {}
+        self._first_scan: asyncio.Future[None] | None = None
         self._opened: Store | None = None
         self._opening: asyncio.Future[Store] | None = None
 
@@ -71,6 +73,14 @@ class Services:
         finally:
             self.scanning = False
 
+    async def first_scan(self) -> None:
+        """Wait until the scan at the start is over, so that a new folder is not said to be missing.
+
+        Not longer than some seconds: on a slow disk an incomplete list is better than none.
+        """
+        if self._first_scan is not None and not self._first_scan.done():
+            await asyncio.wait([self._first_scan], timeout=_FIRST_SCAN_SECONDS)
+
     async def used_storage_bytes(self, record: DatasetRecord) -> int | None:
         """The size of a dataset's files, or None while they are still being counted."""
         key = (record.id, record.disk_key)
@@ -86,12 +96,15 @@ class Services:
 
     async def keep_scanning(self, interval_seconds: float) -> None:
         """Scan now and, where the interval is not 0, again and again. A failure is logged, not fatal."""
+        self._first_scan = first = asyncio.get_running_loop().create_future()
         while True:
             try:
                 report = await self.scan()
                 self.log.info("wk_jupyter: scanned the data directory: %s", report)
             except Exception:
                 self.log.exception("wk_jupyter: the scan of the data directory failed")
+            if not first.done():
+                first.set_result(None)
             if interval_seconds <= 0:
                 return
             await asyncio.sleep(interval_seconds)

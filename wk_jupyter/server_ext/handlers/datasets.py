@@ -88,6 +88,7 @@ class DatasetListHandler(DatasetHandler):
         if query.page_number < 0:
             raise InvalidInput("pageNumber: pages count from 0.")
         store = await self.store()
+        await self.services.first_scan()
         page = await self.services.run(store.list_datasets, self.principal, _catalog_query(query))
         if query.include_total_count:
             self.set_header("X-Total-Count", str(page.total))
@@ -150,6 +151,7 @@ class DisambiguateHandler(LayerHandler):
 
     async def get(self, organization: str, directory: str) -> None:
         store = await self.store()
+        await self.services.first_scan()
         record = await self.services.run(store.dataset_in_folder, self.principal, organization, directory)
         self.send(
             DatasetIdentity(
