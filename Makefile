@@ -69,6 +69,8 @@ $(STATIC)/loader.js: js/node_modules/.package-lock.json $(JS_SOURCES)
 $(STAMPS)/demo: pyproject.toml $(STATIC)/loader.js | $(BIN)/python
 	@echo "Installing Python packages into $(VENV): about a minute, once"
 	$(PIP_INSTALL) --editable '.[lab]'
+	@# No question about news from the network over the first picture; in this environment alone.
+	$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements
 	@mkdir -p $(@D) && touch $@
 
 $(STAMPS)/dev: pyproject.toml $(STATIC)/loader.js | $(BIN)/python

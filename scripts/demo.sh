@@ -6,5 +6,7 @@ shift
 if [ "$(id -u)" = 0 ]; then
     set -- --allow-root "$@"
 fi
-# The token is in the address that JupyterLab prints and opens; stop it with Ctrl-C.
-WK_JUPYTER_DATA_DIR=$data PATH="$PWD/.venv/bin:$PATH" exec .venv/bin/jupyter lab "$@" notebooks/01_quickstart.ipynb
+notebook=notebooks/01_quickstart.ipynb
+# The address that is printed, and opened where there is a browser, leads to the notebook. Ctrl-C stops it.
+WK_JUPYTER_DATA_DIR=$data PATH="$PWD/.venv/bin:$PATH" exec .venv/bin/jupyter lab \
+    --ServerApp.root_dir="$PWD" --LabApp.default_url="/lab/tree/$notebook" "$@"
