@@ -88,7 +88,7 @@ def read_info(root: Path) -> Volumes:
         if not scales:
             raise CorruptData(f"{file} has no scales.", path=str(file))
         return Volumes(root, dtype, channels, str(info.get("type", "image")), scales)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
         if isinstance(error, CorruptData | UnsupportedFormat):
             raise
         raise CorruptData(f"{file} is not valid ({type(error).__name__}: {error}).", path=str(file)) from None

@@ -245,4 +245,5 @@ def damaged(label: str, error: Exception) -> CorruptData:
 
 def _first_sentence(error: Exception) -> str:
     text = re.split(r" \[(?:source locations|tensorstore_spec)=|\n", str(error))[0]
+    text = re.sub(r"^[A-Z_]+: ", "", text)  # the name of a status code
     return (text[:500] or type(error).__name__).rstrip(".")

@@ -90,7 +90,7 @@ def read_array(path: Path) -> ZarrArray:
             document = load_metadata(file)
             try:
                 return parse(document, file)
-            except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+            except (LookupError, TypeError, AttributeError, ValueError) as error:
                 if isinstance(error, CorruptData):
                     raise
                 raise CorruptData(
