@@ -50,10 +50,12 @@ class WkJupyterApp(WkSettings, ExtensionApp):
     def open_store(self) -> Store:
         """Open the store as it is configured. Called when it is first needed, not at the start."""
         from wk_jupyter.store import Store, StoreConfig  # noqa: PLC0415 - loads SQLAlchemy
+        from wk_jupyter.store.allocator import keep_freed_memory  # noqa: PLC0415
         from wk_jupyter.store.volumes import block_files, tensorstore_volume  # noqa: PLC0415
 
         tensorstore_volume.configure(cache_bytes=self.cache_bytes)
         block_files.DEFAULT_CACHE.limit = self.max_open_files
+        keep_freed_memory()  # replies are made of megabytes, again and again
         config = StoreConfig(
             data_dir=Path(self.data_dir).expanduser(),
             organization=self.organization,
