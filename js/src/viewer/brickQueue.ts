@@ -1,6 +1,12 @@
 import type { Vec3 } from "../core/vec3.ts";
 import type { BrickResult, BrickSource } from "./types.ts";
 
+/**
+ * Priorities come in steps. A request holds bricks of one step, so that the few coarse bricks which fill the view
+ * need not wait for the fine ones.
+ */
+export const PRIORITY_STEP = 100;
+
 /** A brick to fetch. The smallest priority goes first. */
 export interface QueuedBrick {
   readonly key: string;
@@ -156,10 +162,12 @@ export class BrickQueue {
     const first = this.pending.find((brick) => mayAsk(brick.layer));
     if (first === undefined) return [];
     const size = this.batches.size === 0 ? this.limits.firstBatch : this.limits.batch;
+    const step = stepOf(first);
     const taken: QueuedBrick[] = [];
     const rest: QueuedBrick[] = [];
     for (const brick of this.pending) {
-      const isTaken = taken.length < size && brick.layer === first.layer;
+      const isAlike = brick.layer === first.layer && stepOf(brick) === step;
+      const isTaken = isAlike && taken.length < size;
       (isTaken ? taken : rest).push(brick);
     }
     this.pending = rest;
@@ -216,4 +224,8 @@ export class BrickQueue {
     this.pending = [...again, ...this.pending].sort((a, b) => a.priority - b.priority);
     this.events.trouble(layer, message);
   }
+}
+
+function stepOf({ priority }: QueuedBrick): number {
+  return Math.floor(priority / PRIORITY_STEP);
 }

@@ -64,11 +64,9 @@ export function sliced(camera: Camera, plane: Plane, step: number, count: number
   return { ...camera, position };
 }
 
-/** Keep the position within one voxel around `box`, so that nobody gets lost. */
+/** Keep the position within the voxels of `box`, so that nobody pans into nowhere. */
 export function keptInside(position: Vec3, box: Box): Vec3 {
-  return map3((a) =>
-    Math.min(Math.max(position[a], box.min[a]), Math.max(box.max[a] - 1e-3, box.min[a])),
-  );
+  return map3((a) => Math.max(Math.min(position[a], box.max[a] - 1), box.min[a]));
 }
 
 /** The numbers with which a shader finds the voxel of a pixel; see README.md on precision. */

@@ -1,6 +1,7 @@
 import { type Box, intersection } from "../core/box.ts";
 import { AXES, type Axis, map3, type Vec3 } from "../core/vec3.ts";
 import { BRICK, brickKey } from "./brickAddress.ts";
+import { PRIORITY_STEP } from "./brickQueue.ts";
 import type { Panel } from "./planes.ts";
 
 /** How many coarser mags stand in where finer bricks are not there. */
@@ -16,10 +17,15 @@ export interface NeededBrick {
   readonly priority: number;
 }
 
-/** Steps of priority; within a step the distance from the panel's centre (in screens) counts. */
-export const PRIORITY = { coarse: 0, wanted: 100, behindMissing: 200, prefetch: 300 } as const;
+/** Within a step the distance from the middle of the view counts. */
+export const PRIORITY = {
+  coarse: 0,
+  wanted: PRIORITY_STEP,
+  behindMissing: 2 * PRIORITY_STEP,
+  prefetch: 3 * PRIORITY_STEP,
+} as const;
 
-const FARTHEST = 99;
+const FARTHEST = PRIORITY_STEP - 1;
 
 export interface View {
   position: Vec3;
@@ -57,8 +63,9 @@ function rangeSize({ min, max }: Box): number {
 }
 
 /**
- * The level whose voxels are nearest to a device pixel (by the finest axis of its mag), or a coarser one
- * where its bricks and their stand-ins would be more than `maxBricks`.
+ * The level whose voxels are nearest to a device pixel, or a coarser one where its bricks and their stand-ins would
+ * be more than `maxBricks`. The middle one of the three axes counts: in the plane that suits a mag best it is the
+ * finer side of a voxel, so neither thick slices nor an axis that is never made coarser (flat data) mislead.
  */
 export function chooseLevel(
   mags: readonly Vec3[],
@@ -69,8 +76,9 @@ export function chooseLevel(
   let level = 0;
   let best = Number.POSITIVE_INFINITY;
   mags.forEach((mag, i) => {
-    const pixels = Math.min(...AXES.map((a) => (mag[a] / view.perPixel[a]) * view.ratio));
-    const distance = Math.abs(Math.log2(pixels));
+    const pixels = AXES.map((a) => (mag[a] / view.perPixel[a]) * view.ratio);
+    const [, middle = 1] = pixels.sort((a, b) => a - b);
+    const distance = Math.abs(Math.log2(middle));
     // The finer one wins a draw, but for rounding.
     if (distance < best - 1e-6) {
       best = distance;

@@ -199,7 +199,7 @@ export class Streamer {
 }
 
 export function isShown(layer: LayerState | undefined): boolean {
-  return layer !== undefined && layer.visible && layer.opacity > 0;
+  return layer?.visible === true && layer.opacity > 0;
 }
 
 function queued(

@@ -28,7 +28,7 @@ export class WheelSteps {
     this.rest += pixels;
     const steps = Math.trunc(this.rest / NOTCH);
     this.rest -= steps * NOTCH;
-    return steps;
+    return steps + 0; // never -0
   }
 }
 
