@@ -10,16 +10,18 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from wk_jupyter.datasource import DataSource, LayerSource, MagSource, element_class_of
 from wk_jupyter.geometry import BoundingBox, Mag, Vec3Int
 
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 VOLUME_FORMATS = ("wkw", "zarr", "n5", "precomputed")
 _DATA_FORMATS = {
     "zarr": "zarr",
@@ -120,6 +122,14 @@ class Entry:
         return target
 
 
+def cases(formats: tuple[str, ...] = VOLUME_FORMATS) -> list[Any]:
+    """Return the entries as parameters of tests; one that skips where the files are not here."""
+    if not (SHARED_DATA / "manifest.json").exists():
+        reason = f"the real sample files are not here ({SHARED_DATA})"
+        return [pytest.param(None, marks=pytest.mark.skip(reason=reason), id="absent")]
+    return [pytest.param(entry, id=entry.id) for entry in entries(SHARED_DATA, formats)]
+
+
 def entries(shared_data: Path, formats: tuple[str, ...] = VOLUME_FORMATS) -> Iterator[Entry]:
     """Yield the entries of these formats, in the manifest's order."""
     manifest = json.loads((shared_data / "manifest.json").read_text())
@@ -133,19 +143,23 @@ def entries(shared_data: Path, formats: tuple[str, ...] = VOLUME_FORMATS) -> Ite
 
 def locate(
     source: DataSource, folder: Path, truth: Truth, root: Path
-) -> tuple[LayerSource, MagSource] | None:
-    """Find the layer and mag of a data source of ``folder`` whose voxels an array below ``root`` is.
+) -> tuple[list[tuple[LayerSource, MagSource]], Truth]:
+    """Find an array that lies below ``root`` in a data source of ``folder``.
 
-    Where channels are layers of their own, the first of them is returned.
+    Returns the layers and mags that show it, one for each channel where these are layers of their own,
+    and the truth with the axes that the data source gives it. The list is empty where it isn't in there.
     """
     wanted = (root / truth.path).resolve()
-    for layer in source.layers:
-        for mag in layer.mags:
-            path = (folder / (mag.path or f"{layer.name}/{mag.mag.name}")).resolve()
-            # A truth of precomputed names the volume, whose first scale it is.
-            if wanted in (path, path.parent if truth.data_format == "neuroglancerPrecomputed" else path):
-                return layer, mag
-    return None
+    found = [
+        (layer, mag)
+        for layer in source.layers
+        for mag in layer.mags
+        if (folder / (mag.path or f"{layer.name}/{mag.mag.name}")).resolve() == wanted
+    ]
+    order = found[0][1].axis_order if found and truth.data_format in ("zarr", "zarr3", "n5") else None
+    if order is None:
+        return found, truth
+    return found, replace(truth, axes="".join(sorted(order, key=lambda axis: order[axis])))
 
 
 def _truth(document: Mapping[str, Any], array: Mapping[str, Any], shared_data: Path) -> Truth:

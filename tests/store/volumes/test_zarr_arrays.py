@@ -237,7 +237,10 @@ def test_half_floats_are_read_as_floats(tmp_path: Path) -> None:
     [
         (2, "uint16", 7, 7),
         (2, "uint16", 7.0, 7),
+        (2, "uint16", "7", 7),
+        (2, "uint16", True, 1),
         (2, "uint16", None, 0),
+        (2, "float32", "2.5", 2.5),
         (2, "float32", "NaN", np.nan),
         (2, "float32", "-Infinity", -np.inf),
         (3, "uint16", 7, 7),

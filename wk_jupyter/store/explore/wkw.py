@@ -8,15 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from wk_jupyter.datasource import LayerSource, MagSource, element_class_of
 from wk_jupyter.errors import CorruptData
 from wk_jupyter.geometry import BoundingBox, Mag
 from wk_jupyter.store.explore.category import with_category
 from wk_jupyter.store.explore.layers import FoundLayers, join_paths, layer_name
+from wk_jupyter.store.volumes.wkw import WkwVolume
 from wk_jupyter.store.volumes.wkw_format import HEADER_FILE, WkwHeader, read_header
 
 LOOKS_FOR: Final = "WKW (header.wkw, also in folders called 1, 2, 2-2-1)"
 _MAG: Final = re.compile(r"[1-9][0-9]{0,8}(-[1-9][0-9]{0,8}-[1-9][0-9]{0,8})?")
+_MAX_READ: Final = 2**26  # bytes of a coarse mag that are looked at
 _CUBE: Final = re.compile(r"x([0-9]{1,9})\.wkw")
 
 
@@ -53,16 +57,45 @@ def _found(folder: Path, name: str, paths: dict[Mag, str]) -> FoundLayers:
 
 
 def _box(folder: Path, paths: dict[Mag, str], headers: dict[Mag, WkwHeader]) -> BoundingBox:
-    """The box of the cube files of the finest mag that has any: those of coarser ones reach further out."""
+    """The box of the cube files of the finest mag that has any, and of the voxels of the coarsest.
+
+    Cube files of coarse mags reach far out of what is in them; but where only parts of a dataset are
+    there in fine mags, as in annotations, coarse ones tell where the rest is.
+    """
+    box = BoundingBox((0, 0, 0), (0, 0, 0))
     for mag, header in headers.items():
-        box = _extent(folder / paths[mag], header)
+        box = _extent(folder / paths[mag], header).from_mag(mag)
         if not box.is_empty:
-            return box.from_mag(mag)
-    raise CorruptData(
-        f"{folder} has {HEADER_FILE}, but no cube files.",
-        path=str(folder),
-        hint="Copy the folders z0, z1, … as well.",
-    )
+            break
+    coarsest = max(headers)
+    if len(headers) > 1:
+        box = box.union(_nonzero(folder / paths[coarsest], headers[coarsest]).from_mag(coarsest))
+    if box.is_empty:
+        raise CorruptData(
+            f"{folder} has {HEADER_FILE}, but no cube files.",
+            path=str(folder),
+            hint="Copy the folders z0, z1, … as well.",
+        )
+    return box
+
+
+def _nonzero(folder: Path, header: WkwHeader) -> BoundingBox:
+    """The smallest box round all voxels of a mag that are not 0; empty where it is too much to read."""
+    extent = _extent(folder, header)
+    if extent.is_empty or extent.volume * header.voxel_bytes > _MAX_READ:
+        return BoundingBox((0, 0, 0), (0, 0, 0))
+    volume = WkwVolume(folder)
+    try:
+        voxels = volume.read(extent)
+    except CorruptData:  # told when it is read
+        return BoundingBox((0, 0, 0), (0, 0, 0))
+    finally:
+        volume.close()
+    found = [np.flatnonzero(voxels.any(axis=tuple({0, 1, 2, 3} - {axis}))) for axis in (1, 2, 3)]
+    if not found[0].size:
+        return BoundingBox((0, 0, 0), (0, 0, 0))
+    first, last = [int(axis[0]) for axis in found], [int(axis[-1]) + 1 for axis in found]
+    return BoundingBox.from_corners(extent.topleft + first, extent.topleft + last)
 
 
 def _extent(folder: Path, header: WkwHeader) -> BoundingBox:

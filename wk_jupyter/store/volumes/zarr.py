@@ -7,6 +7,7 @@ members that it refuses, such as the level of checksums, though they mean nothin
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,7 +163,9 @@ def _parse_v2(document: dict[str, Any], file: Path) -> ZarrArray:
 
 
 def _fill_value(value: Any, dtype: np.dtype[Any], is_bool: bool) -> Any:  # noqa: FBT001
-    """Return the value as tensorstore spells it: writers are free with numbers and booleans."""
+    """Return the value as tensorstore spells it: writers are free with numbers, booleans and text."""
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,20}(\.[0-9]{0,20})?", value):
+        value = int(value) if value.lstrip("-").isdecimal() else float(value)
     if is_bool and value in (0, 1):
         return bool(value)
     if isinstance(value, float) and not math.isfinite(value):
