@@ -89,7 +89,7 @@ def _image(folder: Path, attributes: Mapping[str, Any]) -> FoundLayers:
     layers, left_out = split_channels(layer, *channel_views(attributes.get("omero")))
     size, size_notices = _voxel_size(multiscale, axes, finest)
     return FoundLayers(
-        tuple(with_category(folder, one) for one in layers),
+        tuple(_categorised(folder, one, attributes) for one in layers),
         size,
         (*notices, *mag_notices, *left_out, *size_notices),
     )
