@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Protocol, cast
 
 from wk_jupyter.datasource import DataSource, read_properties
-from wk_jupyter.errors import NotFound, UnsupportedFormat, WkError
+from wk_jupyter.errors import CorruptData, NotFound, UnsupportedFormat, WkError
 from wk_jupyter.geometry import VoxelSize
 from wk_jupyter.properties_document import PROPERTIES_FILE
 from wk_jupyter.store.explore.layers import (
@@ -76,13 +76,26 @@ def explore(folder: Path) -> Exploration:
 def recognise(folder: Path) -> FoundLayers | None:
     """Return what the first dialect that knows the folder makes of it. Raises WkError as that does."""
     for dialect in _dialects():
-        try:
-            found = dialect.find_layers(folder)
-        except OSError as error:
-            raise UnsupportedFormat(f"{error.filename or folder} cannot be read: {error.strerror}.") from None
+        found = _ask(dialect, folder)
         if found is not None:
             return found
     return None
+
+
+def _ask(dialect: Dialect, folder: Path) -> FoundLayers | None:
+    try:
+        return dialect.find_layers(folder)
+    except OSError as error:
+        raise UnsupportedFormat(f"{error.filename or folder} cannot be read: {error.strerror}.") from None
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        if isinstance(error, WkError) and str(folder) in error.message:
+            raise
+        # Metadata of others has any shape: what doesn't fit is its fault, wherever it is noticed.
+        reason = error.message if isinstance(error, WkError) else f"{type(error).__name__}: {error}"
+        raise CorruptData(
+            f"{folder} looks like {dialect.LOOKS_FOR}, but its metadata is not valid ({reason}).",
+            path=str(folder),
+        ) from None
 
 
 def _dialects() -> Iterator[Dialect]:

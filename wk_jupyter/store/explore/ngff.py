@@ -95,6 +95,14 @@ def _image(folder: Path, attributes: Mapping[str, Any]) -> FoundLayers:
     )
 
 
+def _categorised(folder: Path, layer: LayerSource, attributes: Mapping[str, Any]) -> LayerSource:
+    """Return the layer with the category that the metadata tells, or its name or voxels."""
+    if "image-label" in attributes:
+        return _as_segmentation(layer)
+    # Colours and windows are for images, whatever the folder is called.
+    return layer if "omero" in attributes else with_category(folder, layer)
+
+
 def _levels(folder: Path, multiscale: Multiscale, notices: list[str]) -> tuple[list[_Level], tuple[str, ...]]:
     """Read the arrays of the levels, finest first. Coarser ones that cannot be used are left out."""
     arrays: dict[str, ZarrArray] = {}

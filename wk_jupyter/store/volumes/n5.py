@@ -74,10 +74,10 @@ def read_array(path: Path) -> N5Array:
     compression = attributes.get("compression")
     if not isinstance(compression, dict):  # N5 before 2.0
         compression = {"type": attributes.get("compressionType", compression or "raw")}
-    kind = compression.get("type")
+    kind = str(compression.get("type"))
     if kind not in _COMPRESSIONS and kind != "lz4":
         raise UnsupportedFormat(
-            f"{file} has the compression {str(kind)[:40]!r}, which is not supported.",
+            f"{file} has the compression {kind[:40]!r}, which is not supported.",
             hint=f"Supported are {', '.join(sorted([*_COMPRESSIONS, 'lz4']))}.",
         )
     given: dict[str, Any] = {"type": kind, **_COMPRESSIONS[kind]} if kind != "lz4" else {"type": "raw"}
