@@ -40,10 +40,10 @@ def npm(name: str, script: str, closing: str = r"\S") -> Step:
 
 
 LINT = (
-    Step("ruff check", (f"{BIN}/ruff", "check")),
+    Step("ruff check", (f"{BIN}/ruff", "check"), r"^(All|Found)"),
     Step("ruff format", (f"{BIN}/ruff", "format", "--check")),
     Step("mypy", (f"{BIN}/mypy",), r"^(Success|Found)"),
-    npm("tsc, biome", "check"),
+    npm("tsc, biome", "check", r"^(Checked|Found|src/.*error)"),
 )
 # pytest-jupyter and Playwright each want the event loop of their process: they never share one.
 TESTS = (
