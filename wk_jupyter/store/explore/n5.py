@@ -128,24 +128,24 @@ def _names(told: Mapping[str, Any]) -> list[Any] | None:
 
 
 def _transform(told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What COSEM writes: scale and units in the order of ``axes``, z first."""
     transform = told.get("transform")
-    return transform if isinstance(transform, dict) else {}
+    return transform if isinstance(transform, dict) and "axes" in transform else {}
 
 
 def _voxel_size(told: Mapping[str, Any], axes: Sequence[str]) -> tuple[VoxelSize | None, tuple[str, ...]]:
     """Return the finest level's voxel size, from whichever of the dialects tells it."""
-    sizes, units = told.get("pixelResolution") or told.get("resolution"), told.get("units")
-    spatial: Sequence[Any] = [axis for axis in axes if axis in "xyz"]
+    spatial = [axis for axis in axes if axis in "xyz"]
+    sizes, units, transform = told.get("pixelResolution") or told.get("resolution"), told.get("units"), {}
     if isinstance(sizes, dict):
         units = [sizes.get("unit")] * len(spatial)
         sizes = sizes.get("dimensions")
-    transform = _transform(told)
-    if sizes is None and transform.get("scale"):
+    if sizes is None:
+        transform = _transform(told)
         sizes, units = transform.get("scale"), transform.get("units")
-        spatial = transform.get("axes") or list(reversed(spatial))
     if not isinstance(sizes, list) or not sizes:
         return None, ()
-    names = axes if len(sizes) == len(axes) else spatial
+    names = transform.get("axes") or (axes if len(sizes) == len(axes) else spatial)
     given = units if isinstance(units, list) and len(units) == len(sizes) else [None] * len(sizes)
     try:
         lengths: LengthsByAxis = {
