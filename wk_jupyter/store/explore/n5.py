@@ -136,7 +136,8 @@ def _transform(told: Mapping[str, Any]) -> Mapping[str, Any]:
 def _voxel_size(told: Mapping[str, Any], axes: Sequence[str]) -> tuple[VoxelSize | None, tuple[str, ...]]:
     """Return the finest level's voxel size, from whichever of the dialects tells it."""
     spatial = [axis for axis in axes if axis in "xyz"]
-    sizes, units, transform = told.get("pixelResolution") or told.get("resolution"), told.get("units"), {}
+    sizes, units = told.get("pixelResolution") or told.get("resolution"), told.get("units")
+    transform: Mapping[str, Any] = {}
     if isinstance(sizes, dict):
         units = [sizes.get("unit")] * len(spatial)
         sizes = sizes.get("dimensions")
