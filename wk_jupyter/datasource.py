@@ -214,9 +214,9 @@ def _looks_right(layer: LayerDocument) -> bool:
     if layer.mags is None or layer.additional_axes or layer.element_class == "uint24":
         return False
     mags = {mag.mag for mag in layer.mags}
-    return len(mags) == len(layer.mags) > 0 and all(
-        isinstance(mag, tuple) and min(mag) > 0 and max(mag) <= MAX_COORDINATE for mag in mags
-    )
+    if len(mags) != len(layer.mags) or not mags or any(type(mag) is not tuple for mag in mags):
+        return False
+    return min(map(min, mags)) > 0 and max(map(max, mags)) <= MAX_COORDINATE  # type: ignore[arg-type]
 
 
 def encode_document(source: DataSource) -> bytes:

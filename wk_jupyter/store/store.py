@@ -9,20 +9,20 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from wk_jupyter.datasource import DataSource, LayerSource, MagSource, parse_data_source
+from wk_jupyter.datasource import DataSource, LayerSource, MagSource, parse_data_source, read_properties
 from wk_jupyter.errors import InvalidDataSource, InvalidInput, MagNotFound
 from wk_jupyter.geometry import Mag
-from wk_jupyter.properties_document import PROPERTIES_FILE
 from wk_jupyter.store.access import AccessPolicy, Action, Principal, no_such_dataset
 from wk_jupyter.store.bricks import LayerReader
 from wk_jupyter.store.catalog.database import open_database
 from wk_jupyter.store.catalog.datasets import DatasetRepository
 from wk_jupyter.store.catalog.tables import datasets
 from wk_jupyter.store.inbox import Inbox, Progress
+from wk_jupyter.store.links import broken_links
 from wk_jupyter.store.records import DatasetPage, DatasetQuery, DatasetRecord, FolderRecord, ScanReport
 from wk_jupyter.store.volumes import resolve_mag_path
 from wk_jupyter.view_configuration import view_configuration
@@ -76,7 +76,8 @@ class Store:
 
     def list_datasets(self, principal: Principal, query: DatasetQuery) -> DatasetPage:
         """Return a page of those datasets that the principal may see."""
-        return self._datasets.page(self.policy.readable(principal), query)
+        page = self._datasets.page(self.policy.readable(principal), query)
+        return DatasetPage([self._with_links(record) for record in page.records], page.total)
 
     def dataset(self, principal: Principal, ref: str) -> DatasetRecord:
         """Return the dataset of an id, or of ``name-id``. Raises DatasetNotFound, also for the unseen."""
@@ -87,6 +88,7 @@ class Store:
         found = self._datasets.find(datasets.c.id == matched[1].lower()) if matched else None
         if found is None:
             raise no_such_dataset(ref)
+        found = self._with_links(found)
         self._remember(self._records, found.id, (time.monotonic() + _RECORD_SECONDS, found), _MAX_RECORDS)
         self.policy.require(principal, Action.READ, found)
         return found
@@ -121,15 +123,17 @@ class Store:
         key = (record.id, record.disk_key)
         source = self._sources.get(key)
         if source is None:
-            raw = self._datasets.properties(record.id)
-            if raw is None or not record.is_active:
+            if not record.is_active:
                 reason = record.status_reason or record.status
                 raise InvalidDataSource(
                     f"the dataset {record.name!r} cannot be used: {reason}",
                     hint="Mend it on disk, then refresh.",
                 )
-            origin = f"{record.directory_name}/{PROPERTIES_FILE}"
-            source = parse_data_source(raw, origin=origin, name=record.directory_name)
+            stored = self._datasets.properties(record.id)
+            if stored is None:
+                source = read_properties(self.folder(record))
+            else:  # recognised by the scan, without a properties file
+                source = parse_data_source(stored, origin=record.directory_name, name=record.directory_name)
             self._remember(self._sources, key, source, _MAX_READERS)
         return source
 
@@ -175,6 +179,13 @@ class Store:
         with self._lock:
             self._readers.clear()
         self._engine.dispose()
+
+    def _with_links(self, record: DatasetRecord) -> DatasetRecord:
+        """Add a warning for each link that leads nowhere: looked up when it is told, not at each scan."""
+        if not record.is_active:
+            return record
+        broken = broken_links(self.folder(record), (name for name, _ in record.layers))
+        return replace(record, warnings=(*record.warnings, *broken)) if broken else record
 
     def _remember(self, cache: OrderedDict[Any, Any], key: Any, value: Any, limit: int) -> None:
         with self._lock:

@@ -57,10 +57,8 @@ class DatasetRepository:
         """Return (id, disk key, status) of every dataset by its folder's name."""
         columns = (datasets.c.directory_name, datasets.c.id, datasets.c.disk_key, datasets.c.status)
         with self._engine.connect() as connection:
-            return {
-                row[0]: (row[1], row[2], row[3])
-                for row in connection.execute(sa.select(*columns).where(self._own()))
-            }
+            rows = connection.execute(sa.select(*columns).where(self._own()))
+            return {name: (found, key, status) for name, found, key, status in rows}
 
     def write_scan(
         self,

@@ -68,7 +68,7 @@ datasets: Final = Table(
     Column(
         "layers", JSON, nullable=False
     ),  # [[name, category], …]: what lists show and searches look through
-    Column("properties", LargeBinary),  # the JSON of the properties file, as it lay on disk
+    Column("properties", LargeBinary),  # what was recognised, where there is no properties file
     Column("disk_key", String(64), nullable=False),  # changes when the properties file does
     Column("admin_view_configuration", JSON),
     UniqueConstraint("organization_id", "directory_name"),
