@@ -30,6 +30,8 @@ const NO_WEBGL =
 const CONTEXT_LOST =
   "The graphics driver took the picture away. It comes back by itself when the driver does; else run the cell again.";
 
+const DATA_FRAME_MS = 80;
+
 /** The engine: state in, picture out. It works only when something has changed. */
 export class Viewer implements ViewerHandle, Controls {
   private readonly disposer = new Disposer();
@@ -47,6 +49,8 @@ export class Viewer implements ViewerHandle, Controls {
   private fit = 1;
   private mustFit: boolean;
   private frameRequest = 0;
+  private lastDataFrame = Number.NEGATIVE_INFINITY;
+  private dataTimer: ReturnType<typeof setTimeout> | undefined;
   private pointer: Point | null = null;
   private hovered: Hover | null = null;
   private segments: ReadonlyMap<string, bigint> = new Map();
@@ -66,7 +70,7 @@ export class Viewer implements ViewerHandle, Controls {
     this.stage = new Stage(parent, scene);
     this.disposer.add(() => this.stage.dispose());
     this.streamer = new Streamer(scene.layers, source, {
-      changed: () => this.redraw(),
+      changed: () => this.redrawForData(),
       trouble: (message) => {
         this.dataProblem = message;
         this.redraw();
@@ -129,6 +133,7 @@ export class Viewer implements ViewerHandle, Controls {
   destroy(): void {
     if (this.disposer.isDisposed) return;
     cancelAnimationFrame(this.frameRequest);
+    clearTimeout(this.dataTimer);
     this.renderer?.dispose();
     this.renderer = null;
     this.context?.dispose();
@@ -240,6 +245,21 @@ export class Viewer implements ViewerHandle, Controls {
       this.frameRequest = 0;
       this.draw();
     });
+  }
+
+  /** While bricks stream in, not every request is worth a frame; the first and the last are. */
+  private redrawForData(): void {
+    const now = performance.now();
+    const wait = this.lastDataFrame + DATA_FRAME_MS - now;
+    if (wait <= 0 || this.streamer.isComplete) {
+      this.lastDataFrame = now;
+      this.redraw();
+    } else {
+      this.dataTimer ??= setTimeout(() => {
+        this.dataTimer = undefined;
+        this.redrawForData();
+      }, wait);
+    }
   }
 
   private draw(): void {

@@ -3,13 +3,8 @@ import type { NeededBrick } from "../neededBricks.ts";
 import type { LayerSpec } from "../types.ts";
 import { brickBytes, type TextureKind, textureKind } from "../voxels.ts";
 import { Atlas } from "./atlas.ts";
-import { LookupTable, STATUS } from "./lookupTable.ts";
-import { TableTexture } from "./tableTexture.ts";
-
-interface Resident {
-  slot: number;
-  brick: NeededBrick;
-}
+import { makePages, NO_PAGES, type PageBox } from "./pages.ts";
+import { PageTexture } from "./pageTexture.ts";
 
 /** What may still be uploaded in this frame. */
 export interface UploadBudget {
@@ -18,21 +13,18 @@ export interface UploadBudget {
 }
 
 /**
- * The bricks of one layer on the GPU: an atlas of slots and the table that leads to them. The brick that was
+ * The bricks of one layer on the GPU: an atlas of slots and the pages that lead to them. The brick that was
  * needed longest ago gives its slot away; one that the present view needs never does.
  */
 export class LayerTextures {
   readonly kind: TextureKind;
-  readonly table = new LookupTable();
   /** The most bricks that this layer may have on the GPU. */
   readonly limit: number;
-  private readonly tableTexture: TableTexture;
+  private readonly pageTexture: PageTexture;
   private atlas: Atlas;
   private free: number[] = [];
-  /** By key, ordered by last use. */
-  private readonly residents = new Map<string, Resident>();
-  /** Missing and failed bricks of the present view. */
-  private markers = new Map<string, NeededBrick>();
+  /** Slots by key, ordered by last use. */
+  private readonly residents = new Map<string, number>();
   private mustFill = false;
 
   constructor(
@@ -42,7 +34,7 @@ export class LayerTextures {
   ) {
     this.kind = textureKind(layer);
     this.limit = Atlas.limit(gl, this.kind, bytes);
-    this.tableTexture = new TableTexture(gl, this.table);
+    this.pageTexture = new PageTexture(gl);
     this.atlas = this.makeAtlas(1);
   }
 
@@ -54,98 +46,89 @@ export class LayerTextures {
     return this.residents.has(key);
   }
 
-  get tableShift(): number {
-    return this.tableTexture.shift;
+  get pages(): PageBox {
+    return this.pageTexture.pages;
   }
 
   /**
-   * Bring what is needed (the most urgent first) and in memory onto the GPU, as far as the budget goes.
-   * Returns whether something is left for the next frame.
+   * Bring what is needed (the most urgent first) and in memory onto the GPU, as far as the budget goes, and
+   * lead the bricks of a level to it. Returns whether something is left for the next frame.
    */
   sync(
     needed: readonly NeededBrick[],
+    level: number,
     find: (key: string) => CachedBrick | undefined,
     budget: UploadBudget,
   ): boolean {
     this.reserve(needed.length);
     const keys = new Set(needed.map((brick) => brick.key));
-    const markers = new Map<string, NeededBrick>();
     const bytes = brickBytes(this.layer);
     let isMore = false;
-    for (const brick of needed) {
-      const { key } = brick;
+    for (const { key } of needed) {
       if (this.touch(key)) continue;
       const cached = find(key);
-      if (cached === undefined) continue;
-      if (cached.status !== "ok") {
-        this.table.set({ ...brick, status: STATUS[cached.status], slot: 0 });
-        markers.set(key, brick);
-      } else if (budget.isSpent && !this.mustFill) {
+      if (cached?.status !== "ok") continue;
+      if (budget.isSpent && !this.mustFill) {
         isMore = true;
       } else {
-        this.upload(brick, cached.data, keys);
+        this.upload(key, cached.data, keys);
         budget.spend(bytes);
       }
     }
     this.mustFill = false;
-    this.replaceMarkers(markers);
+    this.pageTexture.set(
+      makePages(needed, level, this.layer.mags, {
+        slotOf: (key) => this.residents.get(key),
+        isMissing: (key) => find(key)?.status === "missing",
+        hasFailed: (key) => find(key)?.status === "failed",
+      }),
+    );
     return isMore;
   }
 
   /** Bind to two texture units. */
-  bind(atlasUnit: number, tableUnit: number): void {
+  bind(atlasUnit: number, pageUnit: number): void {
     const { gl } = this;
     gl.activeTexture(gl.TEXTURE0 + atlasUnit);
     gl.bindTexture(gl.TEXTURE_3D, this.atlas.texture);
-    gl.activeTexture(gl.TEXTURE0 + tableUnit);
-    this.tableTexture.bind();
+    gl.activeTexture(gl.TEXTURE0 + pageUnit);
+    this.pageTexture.bind();
   }
 
   /** Forget all bricks, for a change of what they show. */
   clear(): void {
     this.residents.clear();
-    this.markers.clear();
-    this.table.clear();
+    this.pageTexture.set(NO_PAGES);
     this.free = Array.from({ length: this.capacity }, (_, i) => this.capacity - 1 - i);
   }
 
   dispose(): void {
     this.atlas.dispose();
-    this.tableTexture.dispose();
+    this.pageTexture.dispose();
   }
 
   private touch(key: string): boolean {
-    const resident = this.residents.get(key);
-    if (resident === undefined) return false;
+    const slot = this.residents.get(key);
+    if (slot === undefined) return false;
     this.residents.delete(key);
-    this.residents.set(key, resident);
+    this.residents.set(key, slot);
     return true;
   }
 
-  private upload(brick: NeededBrick, data: ArrayBuffer, keys: ReadonlySet<string>): void {
+  private upload(key: string, data: ArrayBuffer, keys: ReadonlySet<string>): void {
     const slot = this.free.pop() ?? this.takeOldest(keys);
     if (slot === null) return; // more is needed than fits; the least urgent stays away
     this.atlas.upload(slot, data);
-    this.residents.set(brick.key, { slot, brick });
-    this.markers.delete(brick.key);
-    this.table.set({ ...brick, status: STATUS.ok, slot });
+    this.residents.set(key, slot);
   }
 
   private takeOldest(keys: ReadonlySet<string>): number | null {
-    for (const [key, { slot, brick }] of this.residents) {
+    for (const [key, slot] of this.residents) {
       if (keys.has(key)) continue;
       this.residents.delete(key);
-      this.table.delete(brick.level, brick.brick);
       return slot;
     }
     return null;
-  }
-
-  private replaceMarkers(markers: Map<string, NeededBrick>): void {
-    for (const [key, { level, brick }] of this.markers) {
-      if (!markers.has(key)) this.table.delete(level, brick);
-    }
-    this.markers = markers;
   }
 
   /** Grow with the need. What was there is uploaded again at once, so that nothing flickers. */

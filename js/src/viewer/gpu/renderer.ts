@@ -3,7 +3,7 @@ import { boxOnPanel, type DeviceRect, deviceRect, pixelToVoxel } from "../camera
 import type { LayerView } from "../layerView.ts";
 import type { View } from "../neededBricks.ts";
 import type { Panel } from "../planes.ts";
-import { fragmentShader, PLANE_VERTEX } from "../shaders/index.ts";
+import { fragmentShader, PLANE_VERTEX, type Variant, variantKey } from "../shaders/index.ts";
 import { isShown } from "../streamer.ts";
 import type { LayerState, ViewerState } from "../types.ts";
 import { textureKind } from "../voxels.ts";
@@ -57,7 +57,12 @@ export class Renderer {
     for (const layer of layers) {
       if (layer.needed.length === 0) continue;
       const bricks = [...layer.needed, ...layer.prefetched];
-      const left = this.texturesOf(layer).sync(bricks, (key) => layer.brick(key), budget);
+      const left = this.texturesOf(layer).sync(
+        bricks,
+        layer.level,
+        (key) => layer.brick(key),
+        budget,
+      );
       isMore ||= left;
     }
     return isMore;
@@ -100,7 +105,7 @@ export class Renderer {
     const { position, ratio } = frame.view;
     const area = boxOnPanel(layer.box, plane, place.rect, position, place.perDevicePixel);
     if (area === null) return;
-    const program = this.programOf(layer);
+    const program = this.programOf(layer, frame.state);
     gl.useProgram(program.handle);
     gl.viewport(place.rect.x, place.rect.y, place.rect.width, place.rect.height);
     gl.scissor(area.x, area.y, area.width, area.height);
@@ -145,13 +150,19 @@ export class Renderer {
     return textures;
   }
 
-  private programOf({ spec }: LayerView): Program {
-    const kind = textureKind(spec);
+  private programOf({ spec }: LayerView, state: ViewerState): Program {
+    const look = state.layers[spec.name] as LayerState;
     const isSegmentation = spec.category === "segmentation";
-    const key = `${kind.internalFormat} ${kind.isSigned} ${isSegmentation}`;
+    const variant: Variant = {
+      kind: textureKind(spec),
+      isSegmentation,
+      interpolate: !isSegmentation && look.interpolation,
+      gamma: !isSegmentation && look.gamma !== 1,
+    };
+    const key = variantKey(variant);
     let program = this.programs.get(key);
     if (program === undefined) {
-      program = new Program(this.gl, PLANE_VERTEX, fragmentShader(kind, isSegmentation));
+      program = new Program(this.gl, PLANE_VERTEX, fragmentShader(variant));
       this.programs.set(key, program);
     }
     return program;

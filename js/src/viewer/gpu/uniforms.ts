@@ -9,15 +9,15 @@ import type { LayerTextures } from "./layerTextures.ts";
 import type { Program } from "./program.ts";
 
 export const ATLAS_UNIT = 0;
-export const TABLE_UNIT = 1;
+export const PAGE_UNIT = 1;
 
 /** Where a layer's bricks lie. */
 export function setTextures(gl: WebGL2RenderingContext, program: Program, textures: LayerTextures) {
-  textures.bind(ATLAS_UNIT, TABLE_UNIT);
+  textures.bind(ATLAS_UNIT, PAGE_UNIT);
   gl.uniform1i(program.place("uAtlas"), ATLAS_UNIT);
-  gl.uniform1i(program.place("uTable"), TABLE_UNIT);
-  gl.uniform1ui(program.place("uTableMask"), textures.table.size - 1);
-  gl.uniform1i(program.place("uTableShift"), textures.tableShift);
+  gl.uniform1i(program.place("uPages"), PAGE_UNIT);
+  gl.uniform3i(program.place("uPageMin"), ...textures.pages.min);
+  gl.uniform3i(program.place("uPageSize"), ...textures.pages.size);
 }
 
 /** From pixels to the voxels of a plane. */
@@ -51,11 +51,6 @@ export function setLevels(
   }));
   gl.uniform3i(program.place("uBoxMin"), ...box.min);
   gl.uniform3i(program.place("uBoxMax"), ...box.max);
-  gl.uniform1i(program.place("uLevelCount"), mags.length);
-  gl.uniform1uiv(
-    program.place("uLevel"),
-    mags.map((_, i) => level + i),
-  );
   gl.uniform3iv(program.place("uMag"), mags.flat());
   gl.uniform3iv(program.place("uMagBase"), bases.flat());
   gl.uniform3fv(program.place("uMagRest"), rests.flat());
@@ -79,7 +74,6 @@ export function setColor(
 ): void {
   const [low, high] = range;
   const width = high - low;
-  gl.uniform1i(program.place("uInterpolate"), look.interpolation ? 1 : 0);
   // An empty window is a threshold.
   gl.uniform2f(program.place("uWindow"), low, width > 0 ? 1 / width : 1e20);
   gl.uniform1f(program.place("uNotANumber"), low);

@@ -1,8 +1,5 @@
 /** A colour layer: window, gamma, inversion, colour; bilinear in the plane where it is asked for. */
 export const COLOR_FRAGMENT = `
-uniform bool uInterpolate;
-uniform ivec3 uVoxelMin[SHADER_LEVELS]; // of the layer's box, in voxels of the mag
-uniform ivec3 uVoxelMax[SHADER_LEVELS]; // inclusive
 uniform vec2 uWindow; // lower end, and 1 / width
 uniform float uGamma;
 uniform bool uInvert;
@@ -10,49 +7,55 @@ uniform vec3 uColor;
 
 out vec4 fragColor;
 
-vec3 voxelAt(uint word, ivec3 voxel) {
-  return readTexel(atlasPlace(word, voxel));
-}
+#ifdef INTERPOLATE
+uniform ivec3 uVoxelMin[SHADER_LEVELS]; // of the layer's box, in voxels of the mag
+uniform ivec3 uVoxelMax[SHADER_LEVELS]; // inclusive
 
-vec3 interpolated(Found found) {
+VALUE valueOf(Found found) {
   vec3 q = found.place - 0.5 * (uAxisU + uAxisV);
   ivec3 first = uMagBase[found.level] + ivec3(floor(q));
   vec2 f = vec2(dot(fract(q), uAxisU), dot(fract(q), uAxisV));
-  ivec3 brick = found.voxel >> 5;
-  vec4 sum = vec4(0.0);
+  ivec3 toWanted = uMag[found.level] / uMag[0];
+  VALUE sum = VALUE(0.0);
+  float weights = 0.0;
   for (int i = 0; i < 4; i++) {
     vec2 corner = vec2(float(i & 1), float(i >> 1));
     vec2 w = mix(1.0 - f, f, corner);
     ivec3 voxel = first + ivec3(uAxisU * corner.x + uAxisV * corner.y);
     voxel = clamp(voxel, uVoxelMin[found.level], uVoxelMax[found.level]);
-    uint word = found.word;
-    if ((voxel >> 5) != brick) {
-      word = findBrick(voxel >> 5, uLevel[found.level]);
-      // Where the neighbour is not there, the voxels that are there stand for it.
-      if (statusOf(word) == MISSING && uMissingIsBlack) sum.a += w.x * w.y;
-      if (statusOf(word) != OK) continue;
-    }
-    sum += vec4(voxelAt(word, voxel), 1.0) * w.x * w.y;
+    bool isSame = (voxel >> 5) == (found.voxel >> 5);
+    uint page = isSame ? found.page : pageOf(voxel * toWanted);
+    bool isHere = (page & HAS_VOXELS) != 0u && levelOf(page) == found.level;
+    bool isBlack = uMissingIsBlack && (page & IS_MISSING) != 0u;
+    // Where the neighbour is not there, the voxels that are there stand for it.
+    float weight = isHere || isBlack ? w.x * w.y : 0.0;
+    weights += weight;
+    if (isHere && !isBlack) sum += readTexel(atlasPlace(page, voxel)) * weight;
   }
-  return sum.rgb / sum.a;
+  return sum / weights;
 }
+#else
+VALUE valueOf(Found found) {
+  return readTexel(atlasPlace(found.page, found.voxel));
+}
+#endif
 
-vec3 shade(vec3 value) {
-  vec3 t = clamp((value - uWindow.x) * uWindow.y, 0.0, 1.0);
-  t = pow(t, vec3(uGamma));
+vec3 shade(VALUE value) {
+  VALUE t = clamp((value - uWindow.x) * uWindow.y, 0.0, 1.0);
+#ifdef GAMMA
+  t = pow(t, VALUE(uGamma));
+#endif
   return (uInvert ? 1.0 - t : t) * uColor;
 }
 
 void main() {
   Found found;
   if (!findVoxel(found)) discard;
-  vec3 color = vec3(0.0);
-  if (found.word != 0u) {
-    color = shade(uInterpolate ? interpolated(found) : voxelAt(found.word, found.voxel));
-  } else if (found.isMissing) {
-    color = shade(vec3(0.0));
+  vec3 color = shade(found.hasVoxels ? valueOf(found) : VALUE(0.0));
+  if (found.hasFailed) {
+    if (!found.hasVoxels) color = vec3(0.0);
+    if (onStripe()) color = mix(color, STRIPE, 0.6);
   }
-  if (found.hasFailed && onStripe()) color = mix(color, STRIPE, 0.6);
   fragColor = vec4(color, 1.0);
 }
 `;

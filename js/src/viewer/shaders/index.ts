@@ -1,19 +1,33 @@
 import type { TextureKind } from "../voxels.ts";
 import { COLOR_FRAGMENT } from "./color.glsl.ts";
-import { LOOKUP } from "./lookup.glsl.ts";
+import { PAGES } from "./pages.glsl.ts";
 import { PLANE_FRAGMENT, SHADER_LEVELS } from "./plane.glsl.ts";
 import { SEGMENTATION_FRAGMENT } from "./segmentation.glsl.ts";
 
 export { PLANE_VERTEX, SHADER_LEVELS } from "./plane.glsl.ts";
 
-/** The fragment shader for layers whose bricks lie in one kind of texture. */
-export function fragmentShader(kind: TextureKind, isSegmentation: boolean): string {
+/** What a fragment shader is compiled for: software GPUs run all of a shader, also what a uniform turns off. */
+export interface Variant {
+  readonly kind: TextureKind;
+  readonly isSegmentation: boolean;
+  readonly interpolate: boolean;
+  readonly gamma: boolean;
+}
+
+export function variantKey({ kind, isSegmentation, interpolate, gamma }: Variant): string {
+  return [kind.internalFormat, kind.isSigned, isSegmentation, interpolate, gamma].join(" ");
+}
+
+export function fragmentShader({ kind, isSegmentation, interpolate, gamma }: Variant): string {
   return `#version 300 es
 precision highp float;
 precision highp int;
 #define SHADER_LEVELS ${SHADER_LEVELS}
+#define VALUE ${kind.isRgb ? "vec3" : "float"}
+${interpolate ? "#define INTERPOLATE" : ""}
+${gamma ? "#define GAMMA" : ""}
 uniform highp ${kind.sampler} uAtlas;
-${LOOKUP}
+${PAGES}
 ${PLANE_FRAGMENT}
 ${isSegmentation ? readId(kind) : readTexel(kind)}
 ${isSegmentation ? SEGMENTATION_FRAGMENT : COLOR_FRAGMENT}`;
@@ -21,22 +35,24 @@ ${isSegmentation ? SEGMENTATION_FRAGMENT : COLOR_FRAGMENT}`;
 
 const TEXEL = "texelFetch(uAtlas, at, 0)";
 
-/** The value of a voxel as a colour; a single channel is grey. */
+/** The value of a voxel. */
 function readTexel(kind: TextureKind): string {
   if (kind.isRgb) return `vec3 readTexel(ivec3 at) { return vec3(${TEXEL}.rgb); }`;
   if (kind.is64) {
     const high = kind.isSigned ? "float(int(words.g))" : "float(words.g)";
-    return `vec3 readTexel(ivec3 at) {
+    return `float readTexel(ivec3 at) {
   uvec4 words = ${TEXEL};
-  return vec3(${high} * 4294967296.0 + float(words.r));
+  return ${high} * 4294967296.0 + float(words.r);
 }`;
   }
-  if (kind.sampler !== "sampler3D") return `vec3 readTexel(ivec3 at) { return vec3(${TEXEL}.r); }`;
+  if (kind.sampler !== "sampler3D") {
+    return `float readTexel(ivec3 at) { return float(${TEXEL}.r); }`;
+  }
   // What is no number is drawn as the darkest value; infinities must not turn into such by interpolation.
   return `uniform float uNotANumber;
-vec3 readTexel(ivec3 at) {
+float readTexel(ivec3 at) {
   float value = ${TEXEL}.r;
-  return vec3(isnan(value) ? uNotANumber : clamp(value, -1e37, 1e37));
+  return isnan(value) ? uNotANumber : clamp(value, -1e37, 1e37);
 }`;
 }
 

@@ -23,20 +23,18 @@ uniform vec3 uAxisU;   // unit vectors of the plane
 uniform vec3 uAxisV;
 uniform ivec3 uBoxMin;
 uniform ivec3 uBoxMax;
-uniform int uLevelCount;
-uniform uint uLevel[${SHADER_LEVELS}];
-uniform ivec3 uMag[${SHADER_LEVELS}];
+uniform ivec3 uMag[${SHADER_LEVELS}];     // the wanted one first
 uniform ivec3 uMagBase[${SHADER_LEVELS}]; // uBase in voxels of the mag
 uniform vec3 uMagRest[${SHADER_LEVELS}];  // and what is left of it, in mag-1 voxels
 uniform bool uMissingIsBlack;
 uniform float uHatch;   // the width of the stripes on failed bricks, in device pixels
 
 struct Found {
-  uint word;       // of a brick with voxels, or 0
-  int level;       // index into uLevel
+  uint page;
+  int level;       // index into uMag
   vec3 place;      // within the mag, from uMagBase
   ivec3 voxel;
-  bool isMissing;  // never written, and shown as zero
+  bool hasVoxels;
   bool hasFailed;
 };
 
@@ -49,28 +47,15 @@ bool findVoxel(out Found found) {
   vec3 rel = uOffset + uRight * gl_FragCoord.x + uUp * gl_FragCoord.y;
   ivec3 world = uBase + ivec3(floor(rel));
   if (any(lessThan(world, uBoxMin)) || any(greaterThanEqual(world, uBoxMax))) return false;
-  found.word = 0u;
-  found.isMissing = false;
-  found.hasFailed = false;
-  for (int i = 0; i < uLevelCount; i++) {
-    vec3 place = placeInMag(rel, i);
-    ivec3 voxel = uMagBase[i] + ivec3(floor(place));
-    uint word = findBrick(voxel >> 5, uLevel[i]);
-    uint status = statusOf(word);
-    if (status == OK) {
-      found.word = word;
-      found.level = i;
-      found.place = place;
-      found.voxel = voxel;
-      return true;
-    }
-    if (i == 0 && status == FAILED) found.hasFailed = true;
-    if (i == 0 && status == MISSING && uMissingIsBlack) {
-      found.isMissing = true;
-      return true;
-    }
-  }
-  return found.hasFailed;
+  uint page = pageOf(uMagBase[0] + ivec3(floor(placeInMag(rel, 0))));
+  bool isBlack = uMissingIsBlack && (page & IS_MISSING) != 0u;
+  found.page = page;
+  found.level = levelOf(page);
+  found.place = placeInMag(rel, found.level);
+  found.voxel = uMagBase[found.level] + ivec3(floor(found.place));
+  found.hasVoxels = (page & HAS_VOXELS) != 0u && !isBlack;
+  found.hasFailed = (page & HAS_FAILED) != 0u;
+  return isBlack || found.hasVoxels || found.hasFailed;
 }
 
 bool onStripe() {

@@ -27,8 +27,8 @@ void main() {
   Found found;
   if (!findVoxel(found)) discard;
   vec4 color = vec4(0.0);
-  if (found.word != 0u) {
-    uvec2 id = readId(atlasPlace(found.word, found.voxel));
+  if (found.hasVoxels) {
+    uvec2 id = readId(atlasPlace(found.page, found.voxel));
     if (id != uvec2(0u)) {
       bool isHovered = id == uHovered;
       color = vec4(segmentColor(id), uOpacity);
