@@ -485,11 +485,32 @@ def test_damaged_files_are_named(tmp_path: Path, voxels: NDArray[Any], how: str,
     assert "tensorstore_spec" not in str(caught.value)
 
 
-def test_a_chunk_that_unpacks_to_far_more_than_it_may_is_refused(tmp_path: Path) -> None:
-    write_zarr(tmp_path, np.ones((8, 8, 8), "u1"), version=2, chunks=(8, 8, 8), compressors=numcodecs.LZMA())
-    (tmp_path / "0.0.0").write_bytes(numcodecs.LZMA().encode(bytes(10**6)))
-    with pytest.raises(CorruptData, match="not 512") as caught:
-        open_layer(tmp_path, layer_of("zarr", dtype="uint8")).read(WHOLE)
+@pytest.mark.parametrize(
+    "compressor",
+    [
+        numcodecs.LZMA(),
+        numcodecs.LZ4(),
+        numcodecs.GZip(),
+        numcodecs.Zlib(),
+        numcodecs.BZ2(),
+        numcodecs.Zstd(),
+        numcodecs.Blosc(),
+    ],
+    ids=lambda codec: codec.codec_id,
+)
+@pytest.mark.parametrize("filters", [None, [numcodecs.Delta("u1")]], ids=["plain", "filtered"])
+@pytest.mark.parametrize("promised", [10_000_000, 600, 400, 0])
+def test_a_chunk_that_unpacks_to_another_size_is_refused(
+    tmp_path: Path, compressor: Any, filters: Any, promised: int
+) -> None:
+    array = np.ones((8, 8, 8), "u1")
+    options = {"compressors": compressor, "filters": filters}
+    write_zarr(tmp_path, array, version=2, chunks=(8, 8, 8), **options)
+    volume = open_layer(tmp_path, layer_of("zarr", dtype="uint8"))
+    np.testing.assert_array_equal(volume.read(BoundingBox((0, 0, 0), (8, 8, 8)))[0], array)
+    (tmp_path / "0.0.0").write_bytes(compressor.encode(bytes(promised)))
+    with pytest.raises(CorruptData) as caught:
+        volume.read(BoundingBox((0, 0, 0), (8, 8, 8)))
     assert caught.value.path == str(tmp_path / "0.0.0")
 
 

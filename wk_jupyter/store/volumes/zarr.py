@@ -18,6 +18,7 @@ import numpy as np
 from wk_jupyter.datasource import LayerSource, MagSource
 from wk_jupyter.errors import CorruptData, UnsupportedFormat
 from wk_jupyter.store.volumes.axes import axes_of
+from wk_jupyter.store.volumes.chunk_codecs import decoder
 from wk_jupyter.store.volumes.metadata_files import check_chunks, integers, load_metadata, voxel_type
 from wk_jupyter.store.volumes.tensorstore_volume import (
     AxisMap,
@@ -38,11 +39,6 @@ _COMPRESSORS_V2: Final[dict[str, dict[str, Any]]] = {
     "zstd": {"level": 1},
     "blosc": {"cname": "lz4", "clevel": 5, "shuffle": 1, "blocksize": 0},
 }
-# These are unpacked by numcodecs. Others of its codecs are left out: some run code that a file brings.
-_NUMCODECS: Final = frozenset(
-    {"lz4", "lzma", "shuffle", "delta", "fixedscaleoffset", "quantize", "packbits", "bitround", "astype"}
-    | {"crc32", "crc32c", "adler32", "fletcher32"}
-)
 
 
 @dataclass(frozen=True)
@@ -158,7 +154,7 @@ def _parse_v2(document: dict[str, Any], file: Path) -> ZarrArray:
             metadata["compressor"] = {"id": compressor["id"], **_COMPRESSORS_V2[compressor["id"]]}
     else:
         codecs = [*filters, *([compressor] if compressor else [])]
-        unpack = _numcodecs_decoder(codecs, math.prod(chunk) * np.dtype(document["dtype"]).itemsize, file)
+        unpack = decoder(codecs, math.prod(chunk) * np.dtype(document["dtype"]).itemsize, file)
     return ZarrArray(2, shape, chunk, dtype, document, metadata, unpack)
 
 
@@ -173,33 +169,6 @@ def _fill_value(value: Any, dtype: np.dtype[Any], is_bool: bool) -> Any:  # noqa
     if dtype.kind in "ui" and isinstance(value, bool | float) and value == value // 1:
         return int(value)
     return value
-
-
-def _numcodecs_decoder(codecs: list[dict[str, Any]], size: int, file: Path) -> Callable[[bytes], bytes]:
-    """Return what turns a chunk file into plain bytes. Raises UnsupportedFormat, naming the codec."""
-    import numcodecs  # type: ignore[import-untyped]  # noqa: PLC0415 only where such an array is met
-
-    for codec in codecs:
-        if codec["id"] not in _NUMCODECS | set(_COMPRESSORS_V2):
-            raise UnsupportedFormat(
-                f"{file} needs the codec {str(codec['id'])[:40]!r}, which is not supported.",
-                hint="Write the array anew with a common codec, such as zstd or gzip.",
-            )
-    try:
-        steps = [numcodecs.get_codec(codec) for codec in reversed(codecs)]
-    except Exception as error:  # noqa: BLE001 a codec raises whatever its author chose
-        raise CorruptData(f"{file} has a codec with wrong settings: {error}.", path=str(file)) from None
-
-    def unpack(data: bytes) -> bytes:
-        decoded: Any = data
-        for codec in steps:
-            decoded = codec.decode(decoded)
-        plain = np.ascontiguousarray(decoded).tobytes()
-        if len(plain) != size:
-            raise ValueError(f"it unpacks to {len(plain):,} bytes, not {size:,}")
-        return plain
-
-    return unpack
 
 
 def _open_transcoded(path: Path, array: ZarrArray, axes: AxisMap) -> TensorStoreVolume:
