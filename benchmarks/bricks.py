@@ -46,33 +46,51 @@ class _Measured:
             self._batches(f"{name} stored", name, ["stored", "raw"])
         self._batches("zarr3 decoded", "zarr3", ["raw"])
         self._batches("wkw decoded", "wkw", ["raw"])
-        body = processes.fetch(self._url("zarr3"), body=_batch(["stored", "raw"]).encode())
-        processes.fetch(f"{self.ours.url}/bench/constant", body=body, method="PUT")
-        self._measure("constant", self.ours, [_batch(["raw"])], "/bench/constant")
+        for name in ("wkw", "zarr3"):  # as many bytes as a batch of theirs
+            body = processes.fetch(self._url(name), body=_batch(["stored", "raw"]).encode())
+            processes.fetch(f"{self.ours.url}/bench/constant", body=body, method="PUT")
+            self._measure(f"{name} constant", self.ours, [_batch(["raw"])], "/bench/constant")
         for side, paths in self.peer_paths.items():
             self._measure(f"neuroglancer {side}", self.peer, paths, None)
         self._measure("nginx", self.files, [f"/{x}_{y}_{z}" for x, y, z in _all_bricks()], None)
 
     def rows(self) -> list[Row]:
         peer32, peer64 = self._rate("neuroglancer 32"), self._rate("neuroglancer 64") * 8
-        constant = self._rate("constant") * BATCH
         rows = []
         for name in ("wkw", "zarr3"):
-            ours = self._rate(f"{name} stored") * BATCH
+            ours, constant = (self._rate(f"{name} {kind}") * BATCH for kind in ("stored", "constant"))
             title = f"{name}, stored bricks passed on, 32 a request"
             rows += [
                 Row(f"{title} / Neuroglancer at 32³", ours, peer32, 15, "bricks/s"),
                 Row(f"{title} / Neuroglancer at 64³", ours, peer64, 5, "bricks/s"),
                 Row(f"{title} / constant handler", ours, constant, 0.7, "bricks/s"),
                 Row(f"{title} / nginx, a file a brick", ours, self._rate("nginx"), 1.5, "bricks/s"),
-                Row(f"{title}: CPU a GB of voxels / 1 s", self._cpu(f"{name} stored"), 1.0, 1, "s", at_most=True),
-                Row(f"{title}: p99 / constant's", self._p99(f"{name} stored"), self._p99("constant"), 3, "ms", at_most=True),
+                Row(
+                    f"{title}: CPU a GB of voxels / 1 s",
+                    self._cpu(f"{name} stored"),
+                    1.0,
+                    1,
+                    "s",
+                    at_most=True,
+                ),
+                Row(
+                    f"{title}: p99 / constant's",
+                    self._p99(f"{name} stored"),
+                    self._p99(f"{name} constant"),
+                    3,
+                    "ms",
+                    at_most=True,
+                ),
             ]
         for name in ("zarr3", "wkw"):
             ours = self._rate(f"{name} decoded") * BATCH
-            rows.append(Row(f"{name}, decoded by the server / Neuroglancer at 32³", ours, peer32, 5, "bricks/s"))
+            rows.append(
+                Row(f"{name}, decoded by the server / Neuroglancer at 32³", ours, peer32, 5, "bricks/s")
+            )
         foreign = self._rate("foreign stored") * BATCH
-        rows.append(Row("foreign layout through tensorstore / Neuroglancer at 32³", foreign, peer32, 2, "bricks/s"))
+        rows.append(
+            Row("foreign layout through tensorstore / Neuroglancer at 32³", foreign, peer32, 2, "bricks/s")
+        )
         return rows
 
     def _batches(self, name: str, dataset: str, accept: list[str]) -> None:

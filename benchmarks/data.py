@@ -39,7 +39,10 @@ def _voxels() -> np.ndarray:
     random = np.random.default_rng(0)
     coarse = random.integers(60, 200, (SIDE // 16,) * 3, dtype=np.uint8)
     smooth = coarse.repeat(16, 0).repeat(16, 1).repeat(16, 2)
-    noise = random.normal(0, 14, smooth.shape).astype(np.int16)
+    noise = random.normal(0, 8, smooth.shape).astype(np.float32)
+    for _ in range(2):  # neighbours share their noise, as in a microscope: zstd makes this 1.6 times smaller
+        for axis in range(3):
+            noise = (noise + np.roll(noise, 1, axis)) / 2
     return np.asfortranarray(np.clip(smooth + noise, 0, 255).astype(np.uint8))
 
 

@@ -62,7 +62,12 @@ def running(command: list[str], port: int, path: str = "/", **environment: str) 
     with (
         tempfile.TemporaryFile() as log,
         subprocess.Popen(
-            command, env={**os.environ, **environment}, stdout=log, stderr=log, cwd=ROOT, start_new_session=True
+            command,
+            env={**os.environ, **environment},
+            stdout=log,
+            stderr=log,
+            cwd=ROOT,
+            start_new_session=True,
         ) as process,
     ):
         try:
@@ -145,7 +150,9 @@ end
 """
 
 
-def load(url: str, lines: list[str], *, post_to: str | None = None, seconds: int = 4, accept: str = "identity") -> Load:
+def load(
+    url: str, lines: list[str], *, post_to: str | None = None, seconds: int = 4, accept: str = "identity"
+) -> Load:
     """Ask for random lines, 8 connections at a time: bodies to POST, or paths to GET."""
     with tempfile.TemporaryDirectory() as home:
         (Path(home) / "lines").write_text("\n".join(lines))
@@ -158,7 +165,9 @@ def load(url: str, lines: list[str], *, post_to: str | None = None, seconds: int
             "WK_ACCEPT": accept,
         }
         command = ["wrk", "-t1", "-c8", f"-d{seconds}s", "--latency", "-s", f"{home}/ask.lua", url]
-        done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            command, env={**os.environ, **environment}, capture_output=True, text=True, check=True
+        )
     return _parse(done.stdout)
 
 
@@ -170,4 +179,6 @@ def _parse(text: str) -> Load:
         raise RuntimeError(f"wrk said something else: {text}")
     failed = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
     scale = {"us": 1e-3, "ms": 1.0, "s": 1e3}[found[2]]
-    return Load(float(per_second[1]), float(found[1]) * scale, int(requests[1]), int(failed[1]) if failed else 0)
+    return Load(
+        float(per_second[1]), float(found[1]) * scale, int(requests[1]), int(failed[1]) if failed else 0
+    )

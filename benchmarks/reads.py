@@ -23,7 +23,7 @@ _MEGA = 256**3 / 1e6
 def run() -> list[Row]:
     import wk_jupyter as wk
     from wk_jupyter.client.dataset import Dataset
-    from wk_jupyter.client.sources import HttpSource
+    from wk_jupyter.client.http_source import HttpSource
 
     folder = data.prepare()
     root = folder / "binaryData" / data.ORGANIZATION
@@ -38,7 +38,10 @@ def run() -> list[Row]:
         box = tuple(slice(c, c + s) for c, s in zip(_CORNER, _SIZE, strict=True))
         pairs = {
             "wkw": (lambda: wkw_layer.read((_CORNER, _SIZE)), lambda: plain_wkw.read(_CORNER, _SIZE)),
-            "zarr3": (lambda: zarr_layer.read((_CORNER, _SIZE)), lambda: plain_zarr[(0, *box)].read().result()),
+            "zarr3": (
+                lambda: zarr_layer.read((_CORNER, _SIZE)),
+                lambda: plain_zarr[(0, *box)].read().result(),
+            ),
         }
         rows = [_row(name, *pair) for name, pair in pairs.items()]
         opened = wk.open("zarr3")

@@ -36,15 +36,26 @@ def run() -> list[Row]:
             memory = max(memory, figures["megabytes"])
     print(f"memory of the scanning process at its peak: {memory:.0f} MB")
     return [
-        Row("first scan of 10,000 datasets / scandir and reading", median(first), median(bare), 3, "s", at_most=True),
-        Row("scan again, unchanged / scandir and reading", median(again), median(bare), 0.5, "s", at_most=True),
+        Row(
+            "first scan of 10,000 datasets / scandir and reading",
+            median(first),
+            median(bare),
+            3,
+            "s",
+            at_most=True,
+        ),
+        Row(
+            "scan again, unchanged / scandir and reading", median(again), median(bare), 0.5, "s", at_most=True
+        ),
     ]
 
 
 def _make(root: Path) -> None:
     def layer(name: str) -> dict[str, object]:
         axes = {"c": 0, "x": 1, "y": 2, "z": 3}
-        mags = [{"mag": [m, m, m], "path": f"./{name}/{m}", "cubeLength": 1024, "axisOrder": axes} for m in _MAGS]
+        mags = [
+            {"mag": [m, m, m], "path": f"./{name}/{m}", "cubeLength": 1024, "axisOrder": axes} for m in _MAGS
+        ]
         return {
             "name": name,
             "category": name,

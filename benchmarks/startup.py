@@ -18,7 +18,7 @@ def run() -> list[Row]:
     base, ours, without, having = [], [], [], []
     for _ in range(ROUNDS):
         base.append(_seconds("import numpy, ipywidgets"))
-        ours.append(_seconds("import numpy, ipywidgets, wk_jupyter; wk_jupyter.BoundingBox, wk_jupyter.datasets"))
+        ours.append(_seconds("import numpy, ipywidgets, wk_jupyter; wk_jupyter.BoundingBox"))
     for _ in range(3):
         without.append(_start(folder, extension=False))
         having.append(_start(folder, extension=True))

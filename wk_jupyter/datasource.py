@@ -213,10 +213,10 @@ def _looks_right(layer: LayerDocument) -> bool:
     """Whether a layer is of the common form, which needs no closer look."""
     if layer.mags is None or layer.additional_axes or layer.element_class == "uint24":
         return False
-    mags = {mag.mag for mag in layer.mags}
-    if len(mags) != len(layer.mags) or not mags or any(type(mag) is not tuple for mag in mags):
+    mags = {mag.mag for mag in layer.mags if isinstance(mag.mag, tuple)}
+    if len(mags) != len(layer.mags) or not mags:
         return False
-    return min(map(min, mags)) > 0 and max(map(max, mags)) <= MAX_COORDINATE  # type: ignore[arg-type]
+    return min(map(min, mags)) > 0 and max(map(max, mags)) <= MAX_COORDINATE
 
 
 def encode_document(source: DataSource) -> bytes:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from wk_jupyter.client.connection import Connection
 from wk_jupyter.client.images import Png
 from wk_jupyter.client.layer import LAYER_HEAD, Layer, layer_row
-from wk_jupyter.client.sources import HttpSource, LocalSource, VoxelSource, source_on_this_machine
+from wk_jupyter.client.http_source import HttpSource
+from wk_jupyter.client.sources import LocalSource, VoxelSource, source_on_this_machine
 from wk_jupyter.datasource import DataSource, parse_data_source
 from wk_jupyter.errors import InvalidDataSource, WkError
 from wk_jupyter.geometry import BoundingBox, VoxelSize

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, Protocol
-from urllib.parse import quote
 
-import numpy as np
 from numpy.typing import NDArray
 
 from wk_jupyter.client.connection import Connection
@@ -16,8 +13,6 @@ from wk_jupyter.datasource import DataSource, LayerSource
 from wk_jupyter.errors import MagNotFound
 from wk_jupyter.geometry import BoundingBox, Mag
 
-_PIECE_BYTES: Final = 8 * 2**20
-_CONNECTIONS: Final = 4
 _ID_FILE: Final = ".wk_jupyter_id"
 _BINARY_DATA: Final = "binaryData"
 
@@ -34,50 +29,6 @@ class VoxelSource(Protocol):
     def thumbnail(self, layer: str | None, width: int, height: int) -> bytes:
         """Return a PNG."""
         ...
-
-
-class HttpSource:
-    """Voxels from a server, in pieces over a few connections at a time."""
-
-    def __init__(self, connection: Connection, dataset_id: str) -> None:
-        self.connection = connection
-        self._path = f"datasets/{dataset_id}"
-
-    def read(
-        self, layer: LayerSource, mag: Mag, box: BoundingBox, position: Mapping[str, int]
-    ) -> NDArray[Any]:
-        # (z, y, x, c) is how raw voxels lie in an answer: a piece of whole slices is one copy.
-        whole = np.empty((*reversed(box.size), layer.num_channels), layer.dtype)
-        pieces = list(_pieces(box, layer.bytes_per_voxel))
-
-        def fetch(piece: BoundingBox) -> None:
-            raw = self._cutout(layer, mag, piece, position)
-            shape = (*reversed(piece.size), layer.num_channels)
-            (x0, y0, z0), (x1, y1, z1) = piece.topleft - box.topleft, piece.bottomright - box.topleft
-            voxels = np.frombuffer(raw, layer.dtype.newbyteorder("<")).reshape(shape)
-            whole[z0:z1, y0:y1, x0:x1] = voxels
-
-        if len(pieces) == 1:
-            fetch(pieces[0])
-        else:
-            with ThreadPoolExecutor(_CONNECTIONS) as pool:
-                list(pool.map(fetch, pieces))
-        return whole.transpose(3, 2, 1, 0)
-
-    def _cutout(self, layer: LayerSource, mag: Mag, box: BoundingBox, position: Mapping[str, int]) -> bytes:
-        x, y, z = box.topleft * mag.as_vec()
-        width, height, depth = box.size
-        coordinates = [{"name": name, "value": value} for name, value in position.items()]
-        path = f"{self._path}/layers/{quote(layer.name, safe='')}/data"
-        params: dict[str, Any] = {"mag": mag.long_name, "x": x, "y": y, "z": z}
-        params |= {"width": width, "height": height, "depth": depth}
-        if coordinates:
-            params["additionalCoordinates"] = ",".join(f"{c['name']}={c['value']}" for c in coordinates)
-        return self.connection.data(path, **params)
-
-    def thumbnail(self, layer: str | None, width: int, height: int) -> bytes:
-        part = f"/layers/{quote(layer, safe='')}" if layer is not None else ""
-        return self.connection.data(f"{self._path}{part}/thumbnail.png", width=width, height=height)
 
 
 class LocalSource:
@@ -137,17 +88,3 @@ def find_mag(layer: LayerSource, mag: Mag) -> Mag:
         return mag
     there = ", ".join(source.mag.name for source in layer.mags)
     raise MagNotFound(f"the layer {layer.name!r} has no mag {mag}.", hint=f"It has {there}.")
-
-
-def _pieces(box: BoundingBox, voxel_bytes: int) -> list[BoundingBox]:
-    """Cut a box into slabs of whole slices, aligned to bricks, of a few MiB each."""
-    slice_bytes = max(1, box.size.x * box.size.y * voxel_bytes)
-    step = max(1, _PIECE_BYTES // slice_bytes)
-    step = step // 32 * 32 or step
-    cuts = []
-    z, end = box.topleft.z, box.bottomright.z
-    while z < end:
-        stop = min(end, (z // step + 1) * step)
-        cuts.append(BoundingBox((box.topleft.x, box.topleft.y, z), (box.size.x, box.size.y, stop - z)))
-        z = stop
-    return cuts
