@@ -15,8 +15,8 @@ from wk_jupyter.client.connection import Connection
 from wk_jupyter.datasource import LayerSource
 from wk_jupyter.geometry import BoundingBox, Mag, Vec3Int
 
-_BATCH: Final = 64
-_CONNECTIONS: Final = 4
+_BATCH: Final = 128
+_CONNECTIONS: Final = 2  # more only take turns: unpacking shares this process
 _SMALL_VOXELS: Final = 2 * BRICK_SIDE**3  # below this, whole bricks would be mostly waste
 
 
