@@ -25,4 +25,6 @@ class BricksHandler(LayerHandler):
         self.set_header("Vary", "Accept-Encoding")
         if reply.content_encoding is not None:
             self.set_header("Content-Encoding", reply.content_encoding)
+        self.set_header("Content-Length", str(len(reply.body)))
+        self.flush()  # the head goes first: joined to it, a megabyte of bricks would be copied once more
         self.finish(reply.body)
