@@ -152,4 +152,5 @@ def test_other_names_are_no_cubes(tmp_path: Path) -> None:
     for name in ("x1.wkw.part", "y5.wkw", "x٣.wkw", "x9999999999999999.wkw"):
         (folder / name).write_bytes(b"")
     (tmp_path / "raw" / "1" / "z٣").mkdir()
+    (tmp_path / "raw" / "1" / "z7").symlink_to("z7")
     assert explored(tmp_path).layers[0].bounding_box == BoundingBox((0, 0, 0), (32, 32, 32))

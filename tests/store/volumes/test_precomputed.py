@@ -189,6 +189,21 @@ def test_the_scale_may_lie_deeper(tmp_path: Path) -> None:
     np.testing.assert_array_equal(volume.read(BoundingBox((0, 0, 0), SIZE))[0], array[..., 0])
 
 
+@pytest.mark.parametrize("level", ["layer", "mag"])
+def test_the_scale_may_be_reached_by_a_link(tmp_path: Path, level: str) -> None:
+    array = random_voxels("uint8", (*SIZE, 1))
+    scale = write_precomputed(tmp_path / "elsewhere" / "vol", array)
+    (tmp_path / "dataset" / "em").mkdir(parents=True)
+    if level == "layer":
+        (tmp_path / "dataset" / "layer").symlink_to(scale.parent)
+        key = "layer/8_8_30"
+    else:
+        (tmp_path / "dataset" / "em" / "1").symlink_to(scale)
+        key = "em/1"
+    volume = open_at(tmp_path / "dataset", "uint8", key=key)
+    np.testing.assert_array_equal(volume.read(BoundingBox((0, 0, 0), SIZE))[0], array[..., 0])
+
+
 def test_an_unknown_scale_is_told_with_those_that_are_there(tmp_path: Path) -> None:
     write_precomputed(tmp_path, random_voxels("uint8", (*SIZE, 1)))
     (tmp_path / "other").mkdir()

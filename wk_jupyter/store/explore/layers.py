@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -39,6 +40,14 @@ class FoundLayers:
             name = layer_name(folder.rsplit("/", 1)[-1]) if rename else layer.name
             moved.append(replace(layer, mags=mags, name=name))
         return replace(self, layers=tuple(moved))
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a folder or a link to one; links that go in circles are none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def join_paths(*parts: str) -> str:

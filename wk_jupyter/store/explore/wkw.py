@@ -14,7 +14,7 @@ from wk_jupyter.datasource import LayerSource, MagSource, element_class_of
 from wk_jupyter.errors import CorruptData
 from wk_jupyter.geometry import BoundingBox, Mag
 from wk_jupyter.store.explore.category import with_category
-from wk_jupyter.store.explore.layers import FoundLayers, join_paths, layer_name
+from wk_jupyter.store.explore.layers import FoundLayers, is_folder, join_paths, layer_name
 from wk_jupyter.store.volumes.wkw import WkwVolume
 from wk_jupyter.store.volumes.wkw_format import HEADER_FILE, WkwHeader, read_header
 
@@ -123,5 +123,5 @@ def _cubes(folder: str) -> Iterator[tuple[int, int, int]]:
 def _numbered(folder: str, letter: str) -> Iterator[tuple[int, str]]:
     for entry in os.scandir(folder):
         digits = entry.name[1:]
-        if entry.name[:1] == letter and re.fullmatch("[0-9]{1,9}", digits) and entry.is_dir():
+        if entry.name[:1] == letter and re.fullmatch("[0-9]{1,9}", digits) and is_folder(entry):
             yield int(digits), entry.path

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import re
 import zlib
 from collections.abc import Mapping
@@ -117,20 +118,24 @@ def _scale(document: Mapping[str, Any], index: int, voxel_bytes: int, file: Path
 
 
 def _find_scale(path: Path) -> tuple[Volumes, Scale]:
-    for root in list(path.absolute().parents)[:_LEVELS_UP]:
-        if not (root / INFO_FILE).is_file():
-            continue
-        volume = read_info(root)
-        key = path.absolute().relative_to(root).as_posix()
-        for scale in volume.scales:
-            if Path(scale.key).as_posix() == key:
-                return volume, scale
-        raise CorruptData(
-            f"{root / INFO_FILE} has no scale {key!r}.",
-            path=str(root / INFO_FILE),
-            hint=f"It has {', '.join(repr(scale.key) for scale in volume.scales[:10])}.",
-        )
-    raise CorruptData(
+    """Find the volume that a scale's folder belongs to; where the folder is a link, also at its target."""
+    missed: CorruptData | None = None
+    for folder in dict.fromkeys((path.absolute(), path.resolve())):
+        for root in list(folder.parents)[:_LEVELS_UP]:
+            if not (root / INFO_FILE).is_file():
+                continue
+            volume = read_info(root)
+            key = folder.relative_to(root).as_posix()
+            for scale in volume.scales:
+                if Path(scale.key).as_posix() == key:
+                    return volume, scale
+            missed = missed or CorruptData(
+                f"{root / INFO_FILE} has no scale {key!r}.",
+                path=str(root / INFO_FILE),
+                hint=f"It has {', '.join(repr(scale.key) for scale in volume.scales[:10])}.",
+            )
+            break
+    raise missed or CorruptData(
         f"no info file lies above {path}.",
         path=str(path),
         hint="A precomputed volume is a folder with a file info.",
@@ -145,7 +150,8 @@ def _are_gzipped(path: Path) -> bool:
     """
     if not path.is_dir():
         return False
-    matches = (_CHUNK_NAME.fullmatch(entry.name) for entry in itertools.islice(path.iterdir(), _LOOKED_AT))
+    with os.scandir(path) as entries:  # not all of them: there may be millions
+        matches = [_CHUNK_NAME.fullmatch(entry.name) for entry in itertools.islice(entries, _LOOKED_AT)]
     endings = {matched[1] for matched in matches if matched} - {None}
     if endings - {".gz"}:
         raise UnsupportedFormat(
