@@ -37,18 +37,19 @@ export class Stage {
     return { width: this.stage.clientWidth, height: this.stage.clientHeight };
   }
 
-  /** Give the canvas a pixel for each of the screen's; tells how many that is per CSS pixel. */
-  fitCanvas(): number {
+  /** Give the canvas a pixel for each of the screen's. `isCleared`: it had to change, and is empty now. */
+  fitCanvas(): { ratio: number; isCleared: boolean } {
     const ratio = window.devicePixelRatio || 1;
     const { width, height } = this.size;
     const wide = Math.round(width * ratio);
     const high = Math.round(height * ratio);
     const { canvas } = this;
-    if (canvas.width !== wide || canvas.height !== high) {
+    const isCleared = canvas.width !== wide || canvas.height !== high;
+    if (isCleared) {
       canvas.width = wide;
       canvas.height = high;
     }
-    return ratio;
+    return { ratio, isCleared };
   }
 
   dispose(): void {

@@ -50,6 +50,8 @@ export class Viewer implements ViewerHandle, Controls {
   private mustFit: boolean;
   private frameRequest = 0;
   private lastDataFrame = Number.NEGATIVE_INFINITY;
+  private lastPaint = Number.NEGATIVE_INFINITY;
+  private mustPaint = true;
   private dataTimer: ReturnType<typeof setTimeout> | undefined;
   private pointer: Point | null = null;
   private hovered: Hover | null = null;
@@ -117,6 +119,7 @@ export class Viewer implements ViewerHandle, Controls {
   }
 
   readPixels(): { width: number; height: number; data: Uint8Array } {
+    this.mustPaint = true;
     this.draw(); // what is drawn is only there until the browser has shown it
     const { width, height } = this.stage.canvas;
     const data = new Uint8Array(width * height * 4);
@@ -240,6 +243,11 @@ export class Viewer implements ViewerHandle, Controls {
   }
 
   private redraw(): void {
+    this.mustPaint = true;
+    this.requestFrame();
+  }
+
+  private requestFrame(): void {
     if (this.frameRequest !== 0 || this.disposer.isDisposed) return;
     this.frameRequest = requestAnimationFrame(() => {
       this.frameRequest = 0;
@@ -253,7 +261,7 @@ export class Viewer implements ViewerHandle, Controls {
     const wait = this.lastDataFrame + DATA_FRAME_MS - now;
     if (wait <= 0 || this.streamer.isComplete) {
       this.lastDataFrame = now;
-      this.redraw();
+      this.requestFrame();
     } else {
       this.dataTimer ??= setTimeout(() => {
         this.dataTimer = undefined;
@@ -265,7 +273,8 @@ export class Viewer implements ViewerHandle, Controls {
   private draw(): void {
     const { width, height } = this.stage.size;
     if (width === 0 || height === 0 || this.disposer.isDisposed) return;
-    const ratio = this.stage.fitCanvas();
+    const { ratio, isCleared } = this.stage.fitCanvas();
+    this.mustPaint ||= isCleared;
     this.layout = layoutPanels(width, height, this.only);
     this.fitBox();
     const { panels } = this.layout;
@@ -277,17 +286,22 @@ export class Viewer implements ViewerHandle, Controls {
     this.stage.overlay.place(this.layout, nanometers);
     this.updateHover();
     this.report(isMore);
-    if (isMore) this.redraw();
+    if (isMore) this.requestFrame();
   }
 
-  /** Returns whether bricks are left for the next frame. */
+  /** Returns whether bricks are left for the next frame. While there are, not every frame is painted. */
   private render(view: View): boolean {
     const { renderer, streamer, state } = this;
     if (renderer === null) return false;
     if (streamer.update(view, state, (layer) => renderer.limitOf(layer))) renderer.clearBricks();
     const isMore = renderer.upload(streamer.layers);
-    const { height } = this.stage.canvas;
-    renderer.draw(streamer.layers, { view, state, hovered: this.segments, height });
+    const now = performance.now();
+    if (this.mustPaint || !isMore || now - this.lastPaint > DATA_FRAME_MS) {
+      const { height } = this.stage.canvas;
+      renderer.draw(streamer.layers, { view, state, hovered: this.segments, height });
+      this.mustPaint = false;
+      this.lastPaint = now;
+    }
     return isMore;
   }
 

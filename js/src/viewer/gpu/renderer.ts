@@ -14,7 +14,7 @@ import { setColor, setLevels, setPlane, setSegmentation, setTextures } from "./u
 /** Bytes of bricks on the GPU, all layers together. They are only taken as the view needs them. */
 const GPU_BYTES = 512 * 2 ** 20;
 const UPLOAD_MS = 8;
-const UPLOAD_BYTES = 16 * 2 ** 20;
+const UPLOAD_BYTES = 32 * 2 ** 20;
 const HATCH_CSS_PIXELS = 12;
 
 export interface Frame {
