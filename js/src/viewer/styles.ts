@@ -112,8 +112,8 @@ export const VIEWER_CSS = `
   .wk-viewer .wk-facts-keys { display: none; }
   .wk-viewer .wk-facts-list { font-size: 11px; gap: 0 8px; }
 }
-.wk-viewer .wk-facts-list dt { margin: 0; max-width: 12em; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.wk-viewer .wk-facts-list dd { margin: 0; color: var(--wk-viewer-text); font-variant-numeric: tabular-nums; }
+.wk-viewer .wk-facts-list dt { margin: 0; width: auto; max-width: 12em; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.wk-viewer .wk-facts-list dd { margin: 0; width: auto; color: var(--wk-viewer-text); font-variant-numeric: tabular-nums; }
 .wk-viewer .wk-info {
   flex: none;
   display: flex;
