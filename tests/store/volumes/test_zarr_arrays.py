@@ -199,6 +199,76 @@ def test_a_transpose_written_as_a_letter_is_read(tmp_path: Path, voxels: NDArray
     np.testing.assert_array_equal(open_layer(tmp_path, layer_of("zarr3")).read(WHOLE)[0], voxels)
 
 
+@pytest.mark.parametrize(
+    "codecs",
+    [
+        ["bytes"],
+        [{"name": "endian", "configuration": {"endian": "little"}}],
+        [{"name": "bytes", "configuration": {"endian": "little"}}, "crc32c"],
+    ],
+    ids=str,
+)
+def test_codecs_are_read_in_other_spellings(tmp_path: Path, codecs: list[Any]) -> None:
+    array = random_voxels("uint8", (20, 18, 14))
+    packing = [zarr.codecs.Crc32cCodec()] if len(codecs) > 1 else None
+    write_zarr(tmp_path, array, chunks=(8, 8, 8), compressors=packing)
+    change_json(tmp_path / "zarr.json", codecs=codecs, dimension_names=[None, "a", "a"])
+    np.testing.assert_array_equal(
+        open_layer(tmp_path, layer_of("zarr3", dtype="uint8")).read(WHOLE)[0], array
+    )
+
+
+@pytest.mark.parametrize(
+    ("filters", "packing"),
+    [
+        ([], ["LZ4"]),
+        ([], ["Zlib"]),
+        ([], ["Shuffle", "LZMA"]),
+        (["Delta"], ["LZ4"]),
+        (["Delta"], []),
+        ([], ["LZ4", "GzipCodec"]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("separator", ["/", "."])
+def test_v3_codecs_that_came_from_v2_are_undone(
+    tmp_path: Path, voxels: NDArray[Any], filters: list[str], packing: list[str], separator: str
+) -> None:
+    from zarr.codecs import numcodecs as foreign
+
+    options = {"Delta": {"dtype": "<u2"}, "Shuffle": {"elementsize": 2}}
+
+    def made(name: str) -> Any:
+        source = zarr.codecs if name.endswith("Codec") else foreign
+        return getattr(source, name)(**options.get(name, {}))
+
+    write_zarr(
+        tmp_path,
+        voxels,
+        chunks=(8, 8, 8),
+        filters=[made(name) for name in filters],
+        compressors=[made(name) for name in packing],
+        chunk_key_encoding={"name": "default", "separator": separator},
+        fill_value=3,
+    )
+    (tmp_path / f"c{separator}0{separator}1{separator}0").unlink()
+    expected = voxels.copy()
+    expected[:8, 8:16, :8] = 3
+    np.testing.assert_array_equal(open_layer(tmp_path, layer_of("zarr3")).read(WHOLE)[0], expected)
+
+
+@pytest.mark.parametrize("codec", [numcodecs.Zstd(), numcodecs.LZ4()], ids=["tensorstore", "unpacked-here"])
+def test_chunks_in_folders_are_found_where_the_metadata_does_not_say_so(
+    tmp_path: Path, voxels: NDArray[Any], codec: Any
+) -> None:
+    nested = {"name": "v2", "separator": "/"}
+    write_zarr(tmp_path, voxels, version=2, chunks=(8, 8, 8), chunk_key_encoding=nested, compressors=codec)
+    document = json.loads((tmp_path / ".zarray").read_text())
+    assert document.pop("dimension_separator") == "/"
+    write_json(tmp_path / ".zarray", document)
+    np.testing.assert_array_equal(open_layer(tmp_path, layer_of("zarr")).read(WHOLE)[0], voxels)
+
+
 def test_shards_with_their_index_at_the_start(tmp_path: Path, voxels: NDArray[Any]) -> None:
     sharding = {
         "chunk_shape": [8, 8, 8],
@@ -432,7 +502,19 @@ def test_the_good_metadata_is_good(tmp_path: Path, name: str) -> None:
         ("zarr.json", {"codecs": sharding(0, 8, 8)}, CorruptData),
         ("zarr.json", {"codecs": sharding(3, 8, 8)}, CorruptData),
         ("zarr.json", {"codecs": []}, CorruptData),
-        ("zarr.json", {"codecs": [{"name": "bytes"}, {"name": "numcodecs.pcodec"}]}, UnsupportedFormat),
+        ("zarr.json", {"codecs": [{"name": "bytes"}, {"name": "jpeg2k"}]}, UnsupportedFormat),
+        ("zarr.json", {"codecs": [{"name": "bytes"}, {"name": "numcodecs.pickle"}]}, UnsupportedFormat),
+        (
+            "zarr.json",
+            {"codecs": [{"name": "transpose"}, {"name": "numcodecs.delta"}, {"name": "bytes"}]},
+            UnsupportedFormat,
+        ),
+        (
+            "zarr.json",
+            {"chunk_key_encoding": {"name": "v2", "configuration": {"separator": "-"}}},
+            CorruptData,
+        ),
+        ("zarr.json", {"extra": 1}, UnsupportedFormat),
         ("zarr.json", {"data_type": "string"}, UnsupportedFormat),
         ("zarr.json", {"data_type": {"name": "r128"}}, UnsupportedFormat),
         ("zarr.json", {"data_type": "complex64"}, UnsupportedFormat),

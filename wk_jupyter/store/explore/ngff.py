@@ -28,7 +28,7 @@ from wk_jupyter.store.explore.ngff_metadata import (
     parse_multiscale,
 )
 from wk_jupyter.store.explore.units import voxel_size
-from wk_jupyter.store.volumes.zarr import ZarrArray, read_array
+from wk_jupyter.store.volumes.zarr_metadata import ZarrArray, read_array
 
 LOOKS_FOR: Final = "OME-NGFF images (a Zarr group with multiscales)"
 _DEFAULT_UNIT: Final = "micrometer"  # as microscopes write them

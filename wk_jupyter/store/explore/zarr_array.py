@@ -10,7 +10,7 @@ from wk_jupyter.properties_document import DataFormat
 from wk_jupyter.store.explore.category import with_category
 from wk_jupyter.store.explore.layers import FoundLayers, array_layer, layer_name, split_channels
 from wk_jupyter.store.volumes.metadata_files import load_metadata
-from wk_jupyter.store.volumes.zarr import read_array
+from wk_jupyter.store.volumes.zarr_metadata import read_array
 
 LOOKS_FOR: Final = "Zarr arrays (.zarray, zarr.json)"
 _SYNONYMS: Final = {"channel": "c", "channels": "c", "ch": "c", "time": "t"}
