@@ -102,7 +102,7 @@ def dataset_defaults(source: DataSource) -> dict[str, Any]:
         "rotation": None,
         "interpolation": False,
         "fourBit": False,
-        "renderMissingDataBlack": False,
+        "renderMissingDataBlack": True,  # what was never written is 0, and 0 is black
         "loadingStrategy": "PROGRESSIVE_QUALITY",
         "segmentationPatternOpacity": 40,
         "blendMode": "Additive",

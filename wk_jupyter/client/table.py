@@ -148,11 +148,11 @@ def _row(entry: dict[str, Any]) -> dict[str, Any]:
     row.update(
         name=entry["name"],
         id=entry["id"],
-        status=source.get("status", "active"),
+        status="not usable" if "status" in source else "active",
         layers=[layer["name"] for layer in layers],
         tags=entry["tags"],
         created=dt.datetime.fromtimestamp(entry["created"] / 1000, dt.UTC),
-        reason=entry.get("statusReason", ""),
+        reason=entry.get("statusReason") or source.get("status", ""),
     )
     if layers:
         from wk_jupyter.datasource import parse_data_source  # noqa: PLC0415
@@ -174,13 +174,17 @@ def _html_row(entry: dict[str, Any], picture: str) -> str:
     cells = (
         f"<b>{escape(row['name'])}</b>",
         escape(", ".join(row["layers"])),
-        " × ".join(f"{n:g}" for n in size) + " nm" if size else "",
-        " × ".join(f"{n:,}" for n in row["extent"]) if row["extent"] else "",
+        _unbroken(" × ".join(f"{n:g}" for n in size) + " nm" if size else ""),
+        _unbroken(" × ".join(f"{n:,}" for n in row["extent"]) if row["extent"] else ""),
         status,
     )
     return (
         "<tr>" + "".join(f"<td style='text-align:left'>{cell}</td>" for cell in (picture, *cells)) + "</tr>"
     )
+
+
+def _unbroken(text: str) -> str:
+    return f"<span style='white-space:nowrap'>{text}</span>"
 
 
 def _empty(search: str | None) -> str:
