@@ -1,3 +1,5 @@
+import { STAND_INS } from "./plane.glsl.ts";
+
 /** A colour layer: window, gamma, inversion, colour; bilinear in the plane where it is asked for. */
 export const COLOR_FRAGMENT = `
 uniform vec2 uWindow; // lower end, and 1 / width
@@ -13,16 +15,26 @@ uniform ivec3 uVoxelMax[SHADER_LEVELS]; // inclusive
 
 VALUE valueOf(Found found) {
   vec3 q = found.place - 0.5 * (uAxisU + uAxisV);
-  ivec3 first = uMagBase[found.level] + ivec3(floor(q));
-  vec2 f = vec2(dot(fract(q), uAxisU), dot(fract(q), uAxisV));
-  ivec3 toWanted = uMag[found.level] / uMag[0];
+  vec3 whole = floor(q);
+  ivec3 first = found.base + ivec3(whole);
+  vec2 f = vec2(dot(q - whole, uAxisU), dot(q - whole, uAxisV));
+  ivec3 low = uVoxelMin[0];
+  ivec3 high = uVoxelMax[0];
+  ivec3 toWanted = ivec3(1);
+${STAND_INS.map(
+  (k) => `  if (found.level == ${k}) {
+    low = uVoxelMin[${k}];
+    high = uVoxelMax[${k}];
+    toWanted = uMag[${k}] / uMag[0];
+  }`,
+).join("\n")}
   VALUE sum = VALUE(0.0);
   float weights = 0.0;
   for (int i = 0; i < 4; i++) {
     vec2 corner = vec2(float(i & 1), float(i >> 1));
     vec2 w = mix(1.0 - f, f, corner);
     ivec3 voxel = first + ivec3(uAxisU * corner.x + uAxisV * corner.y);
-    voxel = clamp(voxel, uVoxelMin[found.level], uVoxelMax[found.level]);
+    voxel = clamp(voxel, low, high);
     bool isSame = (voxel >> 5) == (found.voxel >> 5);
     uint page = isSame ? found.page : pageOf(voxel * toWanted);
     bool isHere = (page & HAS_VOXELS) != 0u && levelOf(page) == found.level;

@@ -3,6 +3,8 @@ import { FALLBACK_MAGS } from "../neededBricks.ts";
 /** The mags that a fragment may be drawn from: the wanted one and its stand-ins. */
 export const SHADER_LEVELS = FALLBACK_MAGS + 1;
 
+export const STAND_INS = Array.from({ length: FALLBACK_MAGS }, (_, i) => i + 1);
+
 /** One triangle that covers the viewport. */
 export const PLANE_VERTEX = `#version 300 es
 void main() {
@@ -31,8 +33,9 @@ uniform float uHatch;   // the width of the stripes on failed bricks, in device 
 
 struct Found {
   uint page;
-  int level;       // index into uMag
-  vec3 place;      // within the mag, from uMagBase
+  int level;        // index into uMag
+  ivec3 base;       // uMagBase of the level
+  vec3 place;       // within the mag, from base
   ivec3 voxel;
   bool hasVoxels;
   bool hasFailed;
@@ -47,12 +50,18 @@ bool findVoxel(out Found found) {
   vec3 rel = uOffset + uRight * gl_FragCoord.x + uUp * gl_FragCoord.y;
   ivec3 world = uBase + ivec3(floor(rel));
   if (any(lessThan(world, uBoxMin)) || any(greaterThanEqual(world, uBoxMax))) return false;
-  uint page = pageOf(uMagBase[0] + ivec3(floor(placeInMag(rel, 0))));
+  vec3 place = placeInMag(rel, 0);
+  ivec3 base = uMagBase[0];
+  uint page = pageOf(base + ivec3(floor(place)));
+  int level = levelOf(page);
+  // Not indexed by the level, which differs from pixel to pixel: that is slow on software GPUs.
+${STAND_INS.map((k) => `  if (level == ${k}) { place = placeInMag(rel, ${k}); base = uMagBase[${k}]; }`).join("\n")}
   bool isBlack = uMissingIsBlack && (page & IS_MISSING) != 0u;
   found.page = page;
-  found.level = levelOf(page);
-  found.place = placeInMag(rel, found.level);
-  found.voxel = uMagBase[found.level] + ivec3(floor(found.place));
+  found.level = level;
+  found.base = base;
+  found.place = place;
+  found.voxel = base + ivec3(floor(place));
   found.hasVoxels = (page & HAS_VOXELS) != 0u && !isBlack;
   found.hasFailed = (page & HAS_FAILED) != 0u;
   return isBlack || found.hasVoxels || found.hasFailed;
