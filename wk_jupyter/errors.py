@@ -3,7 +3,8 @@
 WkError
 ├── InvalidInput            a caller's value is wrong: the field is named
 │   ├── InvalidDataSource   a ``datasource-properties.json`` cannot be used
-│   └── TooLarge            an answer would be over a limit
+│   ├── TooLarge            an answer would be over a limit
+│   └── UnknownOption (TypeError)   a keyword that does not exist
 ├── NotFound (LookupError)
 │   ├── DatasetNotFound
 │   ├── LayerNotFound
@@ -64,6 +65,10 @@ class InvalidDataSource(InvalidInput):
 
 class TooLarge(InvalidInput):
     code = "too_large"
+
+
+class UnknownOption(InvalidInput, TypeError):
+    code = "unknown_option"
 
 
 class NotFound(WkError, LookupError):

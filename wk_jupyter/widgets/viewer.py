@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import anywidget
 import traitlets
 
-from wk_jupyter.errors import InvalidInput, Unreachable, WkError
+from wk_jupyter.errors import InvalidInput, UnknownOption, Unreachable, WkError
 from wk_jupyter.widgets.layer_settings import LayersSettings, checked
 
 if TYPE_CHECKING:
@@ -79,8 +79,9 @@ class Viewer(anywidget.AnyWidget):
     def __init__(self, dataset: Dataset, **settings: Any) -> None:
         unknown = set(settings) - set(_OPTIONS)
         if unknown:
-            raise TypeError(
-                f"the viewer has no option {', '.join(sorted(unknown))}; it has {', '.join(_OPTIONS)}."
+            raise UnknownOption(
+                f"the viewer has no option {', '.join(sorted(unknown))}.",
+                hint=f"It has {', '.join(_OPTIONS)}.",
             )
         self._dataset = dataset
         self._closed = threading.Event()
