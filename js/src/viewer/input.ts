@@ -14,6 +14,8 @@ export interface Controls {
   panelAt(point: Point): Panel | null;
   pan(plane: Plane, dx: number, dy: number): void;
   slice(plane: Plane, count: number): void;
+  /** Flat data has no slices to go through; there the wheel zooms. */
+  hasSlices(plane: Plane): boolean;
   /** `at`: the point that keeps its place; the middle where it is null. */
   zoom(factor: number, at: Point | null): void;
   jump(point: Point): void;
@@ -122,7 +124,7 @@ export class Input {
     const pixels = wheelPixels(event);
     if (panel === null || pixels === 0) return;
     this.active = panel.plane;
-    if (event.ctrlKey || event.metaKey) {
+    if (event.ctrlKey || event.metaKey || !this.controls.hasSlices(panel.plane)) {
       this.controls.zoom(wheelZoom(pixels), point);
       return;
     }

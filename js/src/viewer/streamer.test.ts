@@ -93,6 +93,8 @@ test("bricks of a wrong size and failed ones count as failed, in words", async (
   expect(streamer.isComplete).toBe(true);
   expect(troubles.at(-1)).toBe("layer: A brick of 32768 bytes was expected, 7 came.");
   expect(streamer.layers[0]?.brick("0/7,7,0")?.status).toBe("failed");
+  await update({ position: [450, 450, 0] });
+  expect(troubles.at(-1)).toBe(""); // it left the view
 });
 
 test("other coordinates are other bricks, and going back needs none again", async () => {

@@ -20,6 +20,8 @@ const BRICK_RETRY_MS = 60_000;
 /** After requests failed as a whole (a dead server) their bricks are asked for again by themselves. */
 const REQUEST_RETRY_MS = 10_000;
 
+const BRICK_TROUBLE = "brick ";
+
 export interface StreamerEvents {
   /** Bricks came in: draw. */
   changed(): void;
@@ -85,6 +87,7 @@ export class Streamer {
       }
     }
     this.neededKeys = needed;
+    this.forgetTroubles();
     this.queue.setWanted(wanted, state.additionalCoordinates);
     return isOther;
   }
@@ -107,9 +110,10 @@ export class Streamer {
     layer.needed = state.renderMissingDataBlack
       ? visible
       : this.withStandIns(layer, view, visible, limit);
+    const keys = new Set(layer.needed.map(({ key }) => key));
     const room = limit - layer.needed.length;
     layer.prefetched = prefetchBricks(mags, layer.box, view, layer.level, this.movement)
-      .filter((brick) => !layer.needed.some((other) => other.key === brick.key))
+      .filter(({ key }) => !keys.has(key))
       .slice(0, Math.max(0, room));
   }
 
@@ -174,9 +178,9 @@ export class Streamer {
     this.cache.put(brick.key, checked, this.clock.now() + wait);
     if (checked.status === "failed") {
       if (byRequest) this.retryLater(wait);
-      else this.setTrouble(`brick ${brick.key}`, brick.layer, checked.error);
+      else this.setTrouble(`${BRICK_TROUBLE}${brick.key}`, brick.layer, checked.error);
     } else {
-      this.setTrouble(`brick ${brick.key}`, brick.layer, "");
+      this.setTrouble(`${BRICK_TROUBLE}${brick.key}`, brick.layer, "");
     }
     layer.look(this.cache.get(brick.key));
   }
@@ -187,6 +191,15 @@ export class Streamer {
       this.cancelRetry = null;
       this.events.changed();
     });
+  }
+
+  /** Failed bricks that left the view are no trouble any more. */
+  private forgetTroubles(): void {
+    for (const key of this.troubles.keys()) {
+      if (key.startsWith(BRICK_TROUBLE) && !this.neededKeys.has(key.slice(BRICK_TROUBLE.length))) {
+        this.setTrouble(key, "", "");
+      }
+    }
   }
 
   private setTrouble(key: string, layer: string, message: string): void {

@@ -26,10 +26,12 @@ export const VIEWER_CSS = `
   min-height: 0;
   isolation: isolate;
   cursor: crosshair;
-  touch-action: none;
+  touch-action: pan-y;
   user-select: none;
   -webkit-user-select: none;
 }
+/* As the wheel does, a finger scrolls the page until the viewer has the focus. */
+.wk-viewer:focus-within .wk-viewer-stage { touch-action: none; }
 .wk-viewer canvas { position: absolute; inset: 0; width: 100%; height: 100%; display: block; z-index: 1; }
 .wk-viewer .wk-overlay { position: absolute; inset: 0; overflow: hidden; pointer-events: none; }
 .wk-viewer .wk-panel { position: absolute; box-sizing: border-box; background: var(--wk-viewer-panel); }

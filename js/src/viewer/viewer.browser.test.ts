@@ -102,6 +102,18 @@ test("zooming with the wheel keeps what is under the pointer", async () => {
   expect(shown.hovers.at(-1)?.position).toEqual(before);
 });
 
+test("over flat data, which has no slices, the wheel zooms", async () => {
+  const flat = layerSpec("uint8", { boundingBox: { ...BOX, depth: 1 } });
+  const source = new SyntheticSource([flat], () => [1]);
+  const shown = mount(sceneOf([flat]), source, { zoom: 1 });
+  await shown.viewer.settled();
+  shown.root.focus();
+  wheel(shown, 100, 75, { deltaY: 100 });
+  expect(shown.viewer.getState().zoom).toBeCloseTo(1.1);
+  press(shown, "f");
+  expect(shown.viewer.getState().position[2]).toBe(0);
+});
+
 test("keys move the panel under the pointer, and only known ones are taken", async () => {
   const shown = await show();
   shown.root.focus();

@@ -67,7 +67,7 @@ export class Viewer implements ViewerHandle, Controls {
     this.voxelSize = scene.voxelSize.factor;
     this.state = patched(defaultState(scene), state ?? {});
     this.mustFit = !state?.zoom;
-    this.only = scene.boundingBox.depth === 1 ? "xy" : null;
+    this.only = this.isFlat ? "xy" : null;
     if (onChange !== undefined) this.events.on("state", onChange);
     this.stage = new Stage(parent, scene);
     this.disposer.add(() => this.stage.dispose());
@@ -161,6 +161,10 @@ export class Viewer implements ViewerHandle, Controls {
     this.look(sliced(this.state, plane, step, count));
   }
 
+  hasSlices({ w }: Plane): boolean {
+    return this.box.max[w] - this.box.min[w] > 1;
+  }
+
   zoom(factor: number, at: Point | null): void {
     const zoom = clampZoom(this.state.zoom * factor, this.fit);
     const anchor = at === null ? null : this.voxelAt(at);
@@ -178,13 +182,13 @@ export class Viewer implements ViewerHandle, Controls {
   }
 
   toggleMaximised(plane: Plane): void {
-    if (this.scene.boundingBox.depth === 1) return;
+    if (this.isFlat) return;
     this.only = this.only === null ? plane.id : null;
     this.redraw();
   }
 
   restore(): boolean {
-    if (this.only === null || this.scene.boundingBox.depth === 1) return false;
+    if (this.only === null || this.isFlat) return false;
     this.only = null;
     this.redraw();
     return true;
@@ -199,6 +203,11 @@ export class Viewer implements ViewerHandle, Controls {
   }
 
   // Inside.
+
+  /** 2D data fill the element with their one plane. */
+  private get isFlat(): boolean {
+    return this.scene.boundingBox.depth === 1;
+  }
 
   private look({ position, zoom }: Camera): void {
     this.change({ position: keptInside(position, this.box), zoom });
