@@ -291,3 +291,15 @@ test("a browser without WebGL 2 is told so in words", async () => {
   expect(root.querySelector(".wk-message")?.textContent).toContain("WebGL 2");
   expect(errors.join()).toContain("WebGL 2");
 });
+
+test("a driver that refuses the shaders is told in words, and the page goes on", async () => {
+  const log = vi.spyOn(console, "error").mockImplementation(() => {});
+  const link = vi.spyOn(WebGL2RenderingContext.prototype, "getProgramParameter");
+  link.mockReturnValue(false);
+  const { viewer, root } = mount(sceneOf(LAYERS), makeSource(), { zoom: 1 });
+  link.mockRestore();
+  await viewer.settled();
+  expect(root.querySelector(".wk-message")?.textContent).toContain("can't be drawn");
+  expect(log).toHaveBeenCalledTimes(1);
+  log.mockRestore();
+});

@@ -289,13 +289,27 @@ export class Viewer implements ViewerHandle, Controls {
     const { panels } = this.layout;
     const { position } = this.state;
     const view: View = { position, perPixel: this.perPixel(), ratio, panels };
-    const isMore = this.render(view);
+    const isMore = this.tryToRender(view);
     const { zoom } = this.state;
     const nanometers = Math.min(...this.voxelSize) * toNanometers(this.scene.voxelSize.unit) * zoom;
     this.stage.overlay.place(this.layout, nanometers);
     this.updateHover();
     this.report(isMore);
     if (isMore) this.requestFrame();
+  }
+
+  /** A driver that refuses a shader must not take the page's other cells down. */
+  private tryToRender(view: View): boolean {
+    try {
+      return this.render(view);
+    } catch (error) {
+      this.renderer = null;
+      console.error(error);
+      this.setProblem(
+        `The picture can't be drawn: ${error instanceof Error ? error.message : error}`,
+      );
+      return false;
+    }
   }
 
   /** Returns whether bricks are left for the next frame. While there are, not every frame is painted. */

@@ -10,6 +10,8 @@ const SIDE = 8;
 export class Atlas {
   readonly texture: WebGLTexture;
   readonly capacity: number;
+  /** False where the GPU had no room for it. */
+  readonly isUsable: boolean;
   private readonly format: GLenum;
   private readonly type: GLenum;
 
@@ -27,6 +29,7 @@ export class Atlas {
     this.texture = makeTexture(gl, gl.TEXTURE_3D);
     const internal = gl[kind.internalFormat];
     gl.texStorage3D(gl.TEXTURE_3D, 1, internal, SIDE * BRICK, SIDE * BRICK, depth * BRICK);
+    this.isUsable = gl.getError() !== gl.OUT_OF_MEMORY;
   }
 
   /** The most slots that the GPU allows and a number of bytes holds. */

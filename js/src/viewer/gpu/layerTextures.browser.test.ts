@@ -49,7 +49,7 @@ function setup(slots: number) {
     return count;
   };
   const shown = () => [...textures.pages.words].filter((word) => word & PAGE.hasVoxels).length;
-  return { textures, uploaded, shown };
+  return { gl, textures, uploaded, shown };
 }
 
 test("what is needed goes up once", () => {
@@ -94,4 +94,18 @@ test("the atlas grows with the need, and what it showed is there in the same fra
   expect([uploaded(), shown()]).toEqual([130, 130]);
   textures.sync(needs(0, 600), 0, find, unlimited());
   expect(textures.capacity).toBe(512);
+});
+
+test("a GPU without room for more keeps what it has, and says that it is the limit", () => {
+  const { gl, textures, shown } = setup(512);
+  textures.sync(needs(0, 50), 0, find, unlimited());
+  const storage = vi.spyOn(gl, "texStorage3D");
+  const error = vi.spyOn(gl, "getError");
+  error.mockImplementation(() => {
+    const [, , , , , depth = 0] = storage.mock.lastCall ?? [];
+    return depth > 32 ? gl.OUT_OF_MEMORY : gl.NO_ERROR;
+  });
+  textures.sync(needs(0, 130), 0, find, unlimited());
+  error.mockRestore();
+  expect([textures.limit, textures.capacity, shown()]).toEqual([64, 64, 64]);
 });

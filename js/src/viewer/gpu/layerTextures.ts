@@ -18,8 +18,7 @@ export interface UploadBudget {
  */
 export class LayerTextures {
   readonly kind: TextureKind;
-  /** The most bricks that this layer may have on the GPU. */
-  readonly limit: number;
+  private most: number;
   private readonly pageTexture: PageTexture;
   private atlas: Atlas;
   private free: number[] = [];
@@ -33,9 +32,14 @@ export class LayerTextures {
     bytes: number,
   ) {
     this.kind = textureKind(layer);
-    this.limit = Atlas.limit(gl, this.kind, bytes);
+    this.most = Atlas.limit(gl, this.kind, bytes);
     this.pageTexture = new PageTexture(gl);
     this.atlas = this.makeAtlas(1);
+  }
+
+  /** The most bricks that this layer may have on the GPU. */
+  get limit(): number {
+    return this.most;
   }
 
   get capacity(): number {
@@ -133,9 +137,16 @@ export class LayerTextures {
 
   /** Grow with the need. What was there is uploaded again at once, so that nothing flickers. */
   private reserve(count: number): void {
-    if (count <= this.capacity || this.capacity >= this.limit) return;
+    const { capacity } = this;
+    if (count <= capacity || capacity >= this.most) return;
     this.atlas.dispose();
-    this.atlas = this.makeAtlas(Math.min(Math.max(count * 1.25, this.capacity * 2), this.limit));
+    this.atlas = this.makeAtlas(Math.min(Math.max(count * 1.25, capacity * 2), this.most));
+    if (!this.atlas.isUsable) {
+      // No room: stay as small as it was, so that coarser mags are chosen.
+      this.atlas.dispose();
+      this.most = capacity;
+      this.atlas = this.makeAtlas(capacity);
+    }
     this.mustFill = true;
   }
 
