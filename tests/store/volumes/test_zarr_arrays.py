@@ -26,7 +26,7 @@ from contracts.volume_contract import VolumeContract, random_voxels
 from numpy.typing import NDArray
 
 from wk_jupyter.datasource import AdditionalAxis
-from wk_jupyter.errors import CorruptData, InvalidInput, UnsupportedFormat, WkError
+from wk_jupyter.errors import CorruptData, InvalidInput, TooLarge, UnsupportedFormat, WkError
 from wk_jupyter.geometry import BoundingBox
 from wk_jupyter.store.volumes import tensorstore_volume
 from wk_jupyter.store.volumes.base import Volume
@@ -554,6 +554,19 @@ def test_an_array_of_astronomic_size_is_read_in_small_boxes(tmp_path: Path) -> N
     assert not volume.read(BoundingBox((10**9 - 5, 5, 5), (10, 10, 10))).any()
 
 
+@pytest.mark.parametrize("codec", [None, {"id": "lz4"}], ids=["tensorstore", "unpacked-here"])
+def test_more_chunks_than_can_be_read_at_once_are_refused(tmp_path: Path, codec: Any) -> None:
+    tiny = {**GOOD_V2, "shape": [10**9] * 3, "chunks": [1, 1, 1], "compressor": codec}
+    write_json(tmp_path / ".zarray", tiny)
+    volume = open_layer(tmp_path, layer_of("zarr", dtype="uint8"))
+    box = BoundingBox((5, 5, 5), (1000, 1000, 1000))
+    for read in (volume.read, lambda box: asyncio.run(volume.read_async(box))):
+        with pytest.raises(TooLarge, match="1,000,000,000 chunks") as caught:
+            read(box)
+        assert caught.value.hint
+    assert not volume.read(BoundingBox((5, 5, 5), (4, 4, 4))).any()
+
+
 @pytest.mark.parametrize("how", ["cut", "empty", "overwritten"])
 @pytest.mark.parametrize("shards", [None, (16, 24, 16)], ids=["plain", "sharded"])
 def test_damaged_files_are_named(tmp_path: Path, voxels: NDArray[Any], how: str, shards: Any) -> None:
@@ -594,6 +607,19 @@ def test_a_chunk_that_unpacks_to_another_size_is_refused(
     with pytest.raises(CorruptData) as caught:
         volume.read(BoundingBox((0, 0, 0), (8, 8, 8)))
     assert caught.value.path == str(tmp_path / "0.0.0")
+
+
+def test_large_boxes_are_awaited_too(tmp_path: Path) -> None:
+    array = random_voxels("uint16", (128, 96, 80))
+    write_zarr(tmp_path, array, chunks=(32, 32, 32))
+    volume = open_layer(tmp_path, layer_of("zarr3", size=array.shape))
+    box = BoundingBox((-1, 0, 0), (129, 96, 80))
+    voxels = asyncio.run(volume.read_async(box))
+    np.testing.assert_array_equal(voxels[0, 1:], array)
+    assert not voxels[0, 0].any()
+    chunk_files(tmp_path)[0].write_bytes(b"x")
+    with pytest.raises(CorruptData):
+        asyncio.run(volume.read_async(box))
 
 
 def test_files_that_change_are_read_anew(tmp_path: Path, voxels: NDArray[Any]) -> None:

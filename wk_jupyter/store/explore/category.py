@@ -23,7 +23,9 @@ _SAMPLES: Final = 20
 _SAMPLE_SIDE: Final = 16
 _ENOUGH_VOXELS: Final = 1000
 _DISTINCT_PER_VOXEL: Final = 1 / 200  # images have more different values than this
-_SAMPLE_BYTES: Final = 2**26  # of chunks to decode for all samples: a scan looks at many datasets
+# For all samples of a layer, as a scan looks at many: bytes of chunks to decode, and their number.
+_SAMPLE_BYTES: Final = 2**26
+_SAMPLE_CHUNKS: Final = 2**14
 
 
 def with_category(root: Path, layer: LayerSource) -> LayerSource:
@@ -70,10 +72,13 @@ def _sample(volume: Volume, box: BoundingBox) -> tuple[int, int]:
     Voxels that are 0 or the greatest value are not counted: they are background in either kind.
     """
     random = np.random.default_rng(0)
-    chunk_bytes = volume.info.chunk_shape.product * volume.info.dtype.itemsize
+    chunk = volume.info.chunk_shape
+    chunk_bytes = chunk.product * volume.info.dtype.itemsize
+    chunks = (Vec3Int.of(_SAMPLE_SIDE) - 1).ceildiv(chunk).product + 1
+    samples = max(1, min(_SAMPLES, _SAMPLE_BYTES // max(1, chunk_bytes), _SAMPLE_CHUNKS // chunks))
     seen = distinct = 0
     room = (box.size - _SAMPLE_SIDE).pairmax(0)
-    for _ in range(max(1, min(_SAMPLES, _SAMPLE_BYTES // max(1, chunk_bytes)))):
+    for _ in range(samples):
         corner = box.topleft + Vec3Int.of([int(random.integers(0, n + 1)) for n in room])
         values = volume.read(BoundingBox(corner, (_SAMPLE_SIDE,) * 3).intersection(box))
         values = values[(values != 0) & (values != np.iinfo(values.dtype).max)]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -14,7 +15,7 @@ import numpy as np
 import tensorstore as ts
 from numpy.typing import NDArray
 
-from wk_jupyter.errors import CorruptData, InvalidInput, UnsupportedFormat, WkError
+from wk_jupyter.errors import CorruptData, InvalidInput, TooLarge, UnsupportedFormat, WkError
 from wk_jupyter.geometry import BoundingBox, Vec3Int
 from wk_jupyter.store.volumes.base import FIRST_POSITION, Position, StoredBlocks, VolumeInfo
 
@@ -23,6 +24,7 @@ Index: TypeAlias = tuple["slice | int", ...]
 
 # What tensorstore raises, by the kind of failure, as its own error type is none.
 FAILURES: Final = (ValueError, RuntimeError, OSError, IndexError, TypeError, OverflowError, MemoryError)
+MAX_CHUNKS: Final = 2**18  # read at once
 _DEFAULT_CACHE_BYTES: Final = 128 * 2**20
 _INLINE_BYTES: Final = 2**20  # more is read by a thread: starting a read and copying its result take time
 _UNSUPPORTED: Final = re.compile(r"not registered|not supported|[Uu]nsupported")
@@ -87,7 +89,7 @@ class TensorStoreVolume:
         self.stored_blocks = blocks
         name = store.dtype.name
         read_as = {"bool": "uint8", "float16": "float32"}.get(name, name)
-        chunk = store.chunk_layout.read_chunk.shape or store.shape
+        self._chunk = chunk = tuple(store.chunk_layout.read_chunk.shape or store.shape)
         lower, upper = zip(*(self._extent(axis) for axis in "xyz"), strict=True)
         self.info = VolumeInfo(
             dtype=np.dtype(read_as),
@@ -168,7 +170,19 @@ class TensorStoreVolume:
         if dim_c is not None:
             start, stop, _ = self._axes.channels.indices(self._store.shape[dim_c])
             index[dim_c] = slice(start, stop)
+        self._check_chunks(index)
         return tuple(index)
+
+    def _check_chunks(self, index: Sequence[slice | int]) -> None:
+        """Refuse to read absurdly many chunks at once: each costs memory and time, however small it is."""
+        lengths = [place.stop - place.start if isinstance(place, slice) else 1 for place in index]
+        count = math.prod(-(-a // max(1, b)) for a, b in zip(lengths, self._chunk, strict=True))
+        if count > MAX_CHUNKS:
+            raise TooLarge(
+                f"this box has {count:,} chunks of {self.info.label}, which are "
+                f"{' × '.join(map(str, self._chunk))} values each; {MAX_CHUNKS:,} can be read at once.",
+                hint="Read a smaller box, or write the array anew with larger chunks.",
+            )
 
     def _axis_name(self, dim: int) -> str:
         return next((name for name, d in self._axes.dims.items() if d == dim), f"dimension {dim}")
