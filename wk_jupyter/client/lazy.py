@@ -45,7 +45,7 @@ def dask_array(view: MagView, read: Reader) -> Any:
     import dask.array as da  # noqa: PLC0415
 
     chunks = tuple(min(_DASK_CHUNK, n) if axis < 3 else n for axis, n in enumerate(view.shape))
-    return da.from_array(_ArrayLike(view, read), chunks=chunks, name=False, asarray=False)  # type: ignore[no-untyped-call]
+    return da.from_array(_ArrayLike(view, read), chunks=chunks, name=False, asarray=False, fancy=False)  # type: ignore[no-untyped-call]
 
 
 class _ArrayLike:
@@ -58,12 +58,25 @@ class _ArrayLike:
         self._topleft = view.bounding_box.topleft
         self._read = read
 
-    def __getitem__(self, key: tuple[slice, ...]) -> NDArray[Any]:
-        ranges = [part.indices(size)[:2] for part, size in zip(key, self.shape, strict=False)]
-        begin, end = zip(*ranges[:3], strict=True)
-        box = BoundingBox.from_corners(self._topleft + begin, self._topleft + end)
+    def __getitem__(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        """Dask merges slices of slices into this one: numbers and steps come here too."""
+        key = (*key, *[slice(None)] * (self.ndim - len(key)))
+        ranges = [
+            range(size)[part] if isinstance(part, slice) else range(part, part + 1)
+            for part, size in zip(key, self.shape, strict=True)
+        ]
+        lows = [min(r, default=0) for r in ranges]
+        highs = [max(r, default=-1) + 1 for r in ranges]
+        box = BoundingBox.from_corners(self._topleft + lows[:3], self._topleft + highs[:3])
+        if box.is_empty:
+            shape = [len(r) for r, part in zip(ranges, key, strict=True) if isinstance(part, slice)]
+            return np.empty(shape, self.dtype)
         voxels = self._read(box)
-        return voxels[..., slice(*ranges[3])] if self.ndim == 4 else voxels
+        if self.ndim == 4:
+            voxels = voxels[..., lows[3] : highs[3]]
+        steps = tuple(slice(None, None, r.step) for r in ranges)
+        dropped = tuple(axis for axis, part in enumerate(key) if not isinstance(part, slice))
+        return voxels[steps].squeeze(dropped)
 
 
 def zarr_array(view: MagView, read: Reader) -> Any:
