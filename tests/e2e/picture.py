@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from lab import until
@@ -24,7 +24,6 @@ class Picture:
     index: int = 0
     position: Sequence[float] = (64, 48, 32)
     zoom: float = 0.5
-    said: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.viewer = self.page.locator(".wk-widget").nth(self.index)

@@ -125,8 +125,6 @@ def test_themes(open_notebook, page, theme):
     )
     picture = Picture(page)
     picture.mouse_to("xy", (70, 60, 32))
-    luminance = """el => getComputedStyle(el)[arguments[1]]"""
-    del luminance
     colors = picture.viewer.evaluate(
         "el => [getComputedStyle(el).color, getComputedStyle(el).backgroundColor]"
     )

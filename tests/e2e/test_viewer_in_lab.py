@@ -106,8 +106,8 @@ def test_controls_in_the_page_change_what_python_sees(show_known):
     viewer.get_by_label("Opacity of color, 0 to 100").fill("50")
     picture.expect("xy", {v: grey(*v) // 2 for v in XY})
     assert notebook.value('viewer.layers["color"].opacity') == 50
-    viewer.get_by_label("Position in voxels: x, y, z").fill("40, 50, 20")
-    viewer.get_by_label("Position in voxels: x, y, z").press("Enter")
+    viewer.get_by_label("Position in voxels: x, y, z").click(click_count=3)
+    picture.page.keyboard.type("40, 50, 20\n")
     picture.position = (40, 50, 20)
     picture.expect("xy", {v: grey(*v) // 2 for v in [(10, 10, 20), (60, 70, 20)]})
     assert rounded(notebook.value("viewer.position")) == [40, 50, 20]

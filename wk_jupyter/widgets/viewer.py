@@ -77,14 +77,14 @@ class Viewer(anywidget.AnyWidget):
     )
 
     def __init__(self, dataset: Dataset, **settings: Any) -> None:
+        self._dataset = dataset
+        self._closed = threading.Event()  # before anything is refused: also a half-made widget is closed
         unknown = set(settings) - set(_OPTIONS)
         if unknown:
             raise UnknownOption(
                 f"the viewer has no option {', '.join(sorted(unknown))}.",
                 hint=f"It has {', '.join(_OPTIONS)}.",
             )
-        self._dataset = dataset
-        self._closed = threading.Event()
         super().__init__(
             scene=scene_of(dataset.data_source, dataset.name),
             source=_source_of(dataset),
@@ -148,8 +148,7 @@ class Viewer(anywidget.AnyWidget):
             self.send({"type": "bundle"}, [_BUNDLE.read_bytes()])
         elif kind == "token":
             connection = self._dataset.connection
-            if connection is not None and connection.endpoint.token and self.source.get("kind") == "http":
-                self.send({"type": "token", "token": connection.endpoint.token})
+            self.send({"type": "token", "token": connection.endpoint.token if connection else None})
 
     def _send_bricks(self, request: Mapping[str, Any]) -> None:
         if self._closed.is_set():

@@ -6,7 +6,7 @@ import { DecoderPool } from "./decoderPool.ts";
 
 interface Reply {
   type?: string;
-  id?: number;
+  id?: string;
   error?: string;
 }
 
@@ -16,7 +16,9 @@ const MAX_OPEN = 2; // the kernel answers one after the other: more would only w
 /** Bricks from the kernel, by the widget's own messages: for data that no server extension serves. */
 export class CommBrickSource implements BrickSource {
   private readonly pool = DecoderPool.acquire();
-  private readonly open = new Map<number, (reply: Reply, frame: ArrayBuffer | null) => void>();
+  // Every view of a model, in every page, hears every reply: numbers alone would mix them up.
+  private readonly name = Math.random().toString(36).slice(2);
+  private readonly open = new Map<string, (reply: Reply, frame: ArrayBuffer | null) => void>();
   private readonly queue: (() => void)[] = [];
   private next = 0;
 
@@ -67,7 +69,7 @@ export class CommBrickSource implements BrickSource {
     { additional, size }: { additional: Record<string, number>; size: number },
   ): Promise<BrickResult[]> {
     await this.turn();
-    const id = this.next++;
+    const id = `${this.name}-${this.next++}`;
     try {
       signal.throwIfAborted();
       const frame = await new Promise<ArrayBuffer>((resolve, reject) => {

@@ -28,6 +28,7 @@ export class HttpBrickSource implements BrickSource {
     const spec = this.layers.find(({ name }) => name === layer);
     if (spec === undefined) throw new Error(`there is no layer ${layer}`);
     const path = `data/v15/datasets/${this.dataset}/layers/${encodeURIComponent(layer)}/bricks`;
+    await this.session.ready;
     const answer = await fetch(new URL(path, this.session.base), {
       method: "POST",
       headers: { "Content-Type": "application/json", ...this.session.headers() },

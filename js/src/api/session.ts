@@ -1,5 +1,8 @@
 /** Who we are to a server: headers for each request. A token is kept here, never in a widget's state. */
 export class Session {
+  /** Resolves when the token is there, where one is still to come. */
+  ready: Promise<void> = Promise.resolve();
+
   constructor(
     readonly base: string,
     private token: string | null = null,

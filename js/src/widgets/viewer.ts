@@ -41,6 +41,8 @@ export function render({ model, el }: { model: AnyModel; el: HTMLElement }): () 
   const root = document.createElement("div");
   root.className = "wk-widget";
   root.dataset.jpSuppressContextMenu = "";
+  // JupyterLab would take Enter in a field for a command of the notebook.
+  root.dataset.lmSuppressShortcuts = "true";
   el.append(root);
   disposer.add(() => root.remove());
   const stage = document.createElement("div");
@@ -109,7 +111,7 @@ function makeSource(model: AnyModel, scene: Scene, disposer: Disposer): BrickSou
     const url = isForeign ? base : `${own ?? new URL("/", location.href).href}wk/`;
     const session = new Session(url.endsWith("/") ? url : `${url}/`);
     source = new HttpBrickSource(
-      isForeign ? waitForToken(model, session) : session,
+      isForeign ? waitForToken(model, session, disposer) : session,
       dataset,
       scene.layers,
     );
@@ -121,10 +123,15 @@ function makeSource(model: AnyModel, scene: Scene, disposer: Disposer): BrickSou
 }
 
 /** A token comes by a message, because a widget's state is saved into the notebook. */
-function waitForToken(model: AnyModel, session: Session): Session {
-  model.on("msg:custom", (message: { type?: string; token?: string }) => {
-    if (message.type === "token" && typeof message.token === "string")
-      session.setToken(message.token);
+function waitForToken(model: AnyModel, session: Session, disposer: Disposer): Session {
+  session.ready = new Promise((resolve) => {
+    const receive = (message: { type?: string; token?: string | null }) => {
+      if (message.type !== "token") return;
+      if (typeof message.token === "string") session.setToken(message.token);
+      resolve();
+    };
+    model.on("msg:custom", receive);
+    disposer.add(() => model.off("msg:custom", receive));
   });
   model.send({ type: "token" });
   return session;
