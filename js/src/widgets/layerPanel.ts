@@ -115,6 +115,10 @@ export class LayerPanel {
     input.setAttribute("aria-label", title);
     const caption = make("span", "wk-caption", label);
     caption.textContent = text;
+    // In JupyterLab, Enter alone does not make a text field tell its change.
+    this.disposer.listen(input, "keydown", (event) => {
+      if (event.key === "Enter") input.dispatchEvent(new Event("change"));
+    });
     if (type === "checkbox") label.prepend(input);
     else label.append(input);
     return input;
