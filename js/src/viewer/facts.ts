@@ -21,7 +21,11 @@ export function makeFacts(scene: Scene): HTMLElement {
   addFact(list, "Voxel", lengthsText(nanometers));
   for (const { name, elementClass, numChannels, mags } of scene.layers) {
     const channels = numChannels > 1 ? `, ${numChannels} channels` : "";
-    addFact(list, name, `${elementClass}${channels}, ${mags.length} ${mags.length === 1 ? "mag" : "mags"}`);
+    addFact(
+      list,
+      name,
+      `${elementClass}${channels}, ${mags.length} ${mags.length === 1 ? "mag" : "mags"}`,
+    );
   }
   make("div", "wk-facts-keys", facts).textContent = KEYS;
   return facts;
