@@ -75,13 +75,13 @@ def test_settings_may_be_called_as_the_page_calls_them():
 
 def test_unknown_settings_and_layers_are_named_with_those_there_are(dataset):
     viewer = dataset.view()
-    with pytest.raises(InvalidInput, match="no setting 'brightness'.*opacity"):
+    with pytest.raises(InvalidInput, match=r"no setting 'brightness'.*opacity"):
         viewer.layers["color"].brightness = 3
     with pytest.raises(AttributeError, match="brightness"):
         viewer.layers["color"].brightness  # noqa: B018
-    with pytest.raises(LayerNotFound, match="'colour'.*'color'"):
+    with pytest.raises(LayerNotFound, match=r"'colour'.*'color'"):
         viewer.layers["colour"]
-    with pytest.raises(InvalidInput, match="'colour'.*color"):
+    with pytest.raises(InvalidInput, match=r"'colour'.*color"):
         viewer.layer_settings = {"colour": {"opacity": 1}}
     viewer.close()
 

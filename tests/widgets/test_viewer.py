@@ -89,7 +89,7 @@ def test_bad_values_are_refused_and_named(viewer, trait, value):
 def test_unknown_options_are_named_with_those_there_are(dataset):
     with pytest.raises(TypeError, match=r"no option positon.*position"):
         dataset.view(positon=(1, 2, 3))
-    with pytest.raises(LayerNotFound, match="'colour'.*color"):
+    with pytest.raises(LayerNotFound, match=r"'colour'.*color"):
         dataset.view(layers={"colour": {"opacity": 3}})
     with pytest.raises(InvalidInput, match="opacity of layer 'color'"):
         dataset.view(layers={"color": {"opacity": 300}})
@@ -155,7 +155,9 @@ def test_bricks_are_answered_with_their_frame(viewer, monkeypatch, voxels):
 )
 def test_a_bad_request_is_answered_in_words(viewer, monkeypatch, change):
     sent = Sent(viewer, monkeypatch)
-    receive(viewer, {"type": "bricks", "id": 1, "layer": "color", "mags": [[1, 1, 1]], "bricks": [], **change})
+    receive(
+        viewer, {"type": "bricks", "id": 1, "layer": "color", "mags": [[1, 1, 1]], "bricks": [], **change}
+    )
     content, buffers = sent.next()
     assert content["id"] == 1
     assert content["error"]
@@ -172,7 +174,10 @@ def test_other_messages_do_nothing_and_a_local_folder_has_no_token(viewer, monke
 
 
 def test_ids_under_the_pointer_are_exact(viewer):
-    told = {"position": [1, 2, 3], "values": {"ids": str(2**60 + 3), "color": 7, "rgb": [1, 2, 3], "far": None}}
+    told = {
+        "position": [1, 2, 3],
+        "values": {"ids": str(2**60 + 3), "color": 7, "rgb": [1, 2, 3], "far": None},
+    }
     set_state(viewer, hovered=told)
     assert viewer.hovered == {
         "position": (1, 2, 3),
