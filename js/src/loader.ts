@@ -4,47 +4,69 @@
  */
 import type { AnyModel } from "@anywidget/types";
 
-interface Module {
-  render(context: { model: AnyModel; el: HTMLElement }): undefined | (() => void);
+interface View {
+  model: AnyModel;
+  el: HTMLElement;
+  signal?: AbortSignal;
 }
 
-const shared = globalThis as { wkJupyterModule?: Promise<Module> | undefined };
+interface Module {
+  render(view: View): () => void;
+}
+
+const page = globalThis as { wkJupyterModule?: Promise<Module> | undefined };
 const KERNEL_WAIT_MS = 20_000;
 
+/** As JupyterLab, Notebook 7, nbclassic and Voila tell it; else as the kernel does. */
 function baseUrl(model: AnyModel): string {
   const config = document.getElementById("jupyter-config-data")?.textContent;
   const found = (config ? JSON.parse(config).baseUrl : null) ?? document.body.dataset.baseUrl;
-  return new URL(found ?? model.get("_base_url") ?? "/", location.origin).href;
+  if (found) return new URL(found, location.origin).href;
+  return new URL("../", new URL(model.get("source")?.base ?? "/wk/", location.href)).href;
 }
 
-async function fromServer(base: string): Promise<Module> {
-  const root = `${base}static/wk_jupyter/`;
+async function fromServer(model: AnyModel): Promise<Module> {
+  const root = `${baseUrl(model)}static/wk_jupyter/`;
   const answer = await fetch(`${root}manifest.json`, { cache: "no-cache" });
-  if (!answer.ok) throw new Error(`${answer.status}`);
+  if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
   return import(root + (await answer.json()).viewer);
 }
 
-function fromKernel(model: AnyModel): Promise<Module> {
+function fromKernel({ model, el }: View): Promise<Module> {
+  el.textContent = "Waiting for the kernel, which has the viewer's code …";
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error("the kernel is silent")), KERNEL_WAIT_MS);
-    model.on("msg:custom", (message: { type?: string }, buffers: DataView[]) => {
+    const receive = (message: { type?: string }, buffers: DataView[]) => {
       if (message.type !== "bundle" || !buffers[0]) return;
-      clearTimeout(timer);
+      model.off("msg:custom", receive);
       const blob = new Blob([buffers[0] as BlobPart], { type: "text/javascript" });
       import(URL.createObjectURL(blob)).then(resolve, reject);
-    });
+    };
+    model.on("msg:custom", receive);
     model.send({ type: "bundle" });
+    setTimeout(() => reject(new Error("the kernel does not answer")), KERNEL_WAIT_MS);
   });
 }
 
-async function render({ model, el }: { model: AnyModel; el: HTMLElement }) {
-  shared.wkJupyterModule ??= fromServer(baseUrl(model)).catch(() => fromKernel(model));
+function load(view: View): Promise<Module> {
+  const module = fromServer(view.model).catch(() => fromKernel(view));
+  module.catch(() => {
+    page.wkJupyterModule = undefined; // the next view tries again
+  });
+  return module;
+}
+
+async function render(view: View) {
+  const { el, signal } = view;
+  let module: Module;
   try {
-    return (await shared.wkJupyterModule).render({ model, el });
+    page.wkJupyterModule ??= load(view);
+    module = await page.wkJupyterModule;
   } catch (error) {
-    shared.wkJupyterModule = undefined;
-    el.textContent = `The viewer's code could not be loaded (${error instanceof Error ? error.message : error}). Run the cell again; is wk_jupyter installed where Jupyter runs?`;
+    el.textContent = `The viewer's code could not be loaded (${(error as Error).message}). Install wk_jupyter where Jupyter runs, or wait until the kernel is idle, then run this cell again.`;
+    return;
   }
+  el.textContent = "";
+  if (!signal?.aborted) return module.render(view);
 }
 
 export default { render };

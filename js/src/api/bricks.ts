@@ -1,19 +1,17 @@
 import type { BrickRequest, BrickResult } from "../viewer/types.ts";
-import type { DecoderPool } from "./decoderPool.ts";
+import type { DecoderPool, PackedBrick } from "./decoderPool.ts";
 import { decodeFrame, Encoding, type FrameEntry } from "./frame.ts";
 
 /** The body of a request for bricks. */
 export interface BrickQuery {
   mags: (readonly [number, number, number])[];
   bricks: [number, number, number, number][];
-  accept: string[];
   additionalCoordinates: { name: string; value: number }[];
 }
 
 export function brickQuery(
   requests: readonly BrickRequest[],
   additional: Record<string, number>,
-  accept: string[],
 ): BrickQuery {
   const mags: BrickQuery["mags"] = [];
   const bricks = requests.map(({ mag, brick }): [number, number, number, number] => {
@@ -25,35 +23,36 @@ export function brickQuery(
     name,
     value,
   }));
-  return { mags, bricks, accept, additionalCoordinates };
+  return { mags, bricks, additionalCoordinates };
 }
 
-/** Turn a frame into voxels: packed bricks are unpacked by the workers. */
+/** Turn the frame of `count` bricks of `size` bytes into voxels; workers unpack those that are packed. */
 export async function unpackFrame(
   buffer: ArrayBuffer,
-  size: number,
+  { count, size }: { count: number; size: number },
   pool: DecoderPool,
 ): Promise<BrickResult[]> {
-  const entries = decodeFrame(buffer);
-  const packed = entries.flatMap((entry) =>
-    entry.status === "ok" && entry.encoding !== Encoding.RAW ? [entry] : [],
-  );
-  const decoded = (await pool.decode(packed, size)).values();
-  return entries.map((entry) => resultOf(entry, size, decoded));
+  const packed: PackedBrick[] = [];
+  const results = decodeFrame(buffer, count).map((entry) => {
+    if (entry.status !== "ok") return entry;
+    if (entry.encoding === Encoding.RAW) return rawResult(entry, size);
+    packed.push(entry);
+    return null;
+  });
+  // From here on the frame belongs to a worker.
+  const unpacked = (await pool.decode(packed, size)).values();
+  return results.map((result) => result ?? unpackedResult(unpacked.next().value));
 }
 
-function resultOf(
-  entry: FrameEntry,
-  size: number,
-  decoded: IterableIterator<ArrayBuffer | string>,
-): BrickResult {
-  if (entry.status !== "ok") return entry;
-  if (entry.encoding === Encoding.RAW) {
-    if (entry.payload.byteLength !== size) {
-      return { status: "failed", error: "a brick has the wrong size" };
-    }
-    return { status: "ok", data: entry.payload.slice().buffer };
-  }
-  const data = decoded.next().value;
-  return typeof data === "string" ? { status: "failed", error: data } : { status: "ok", data };
+function rawResult({ payload }: FrameEntry & { status: "ok" }, size: number): BrickResult {
+  if (payload.byteLength === size) return { status: "ok", data: payload.slice().buffer };
+  return {
+    status: "failed",
+    error: `A brick of ${size} bytes was expected, ${payload.byteLength} came.`,
+  };
+}
+
+function unpackedResult(data: ArrayBuffer | string | undefined): BrickResult {
+  if (data instanceof ArrayBuffer) return { status: "ok", data };
+  return { status: "failed", error: data ?? "A brick was not unpacked." };
 }

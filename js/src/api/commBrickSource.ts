@@ -3,6 +3,7 @@ import type { BrickRequest, BrickResult, BrickSource, LayerSpec } from "../viewe
 import { brickBytes } from "../viewer/voxels.ts";
 import { brickQuery, unpackFrame } from "./bricks.ts";
 import { DecoderPool } from "./decoderPool.ts";
+import { Gate, untilAborted } from "./gate.ts";
 
 interface Reply {
   type?: string;
@@ -12,19 +13,29 @@ interface Reply {
 
 const MAX_REPLY_BYTES = 2 ** 20; // larger messages get stuck on their way to some pages
 const MAX_OPEN = 2; // the kernel answers one after the other: more would only wait there
+const PATIENCE_MS = 20_000;
 
-/** Bricks from the kernel, by the widget's own messages: for data that no server extension serves. */
+const SILENT =
+  "The kernel does not answer: it is busy, or was restarted. The picture goes on when the kernel has time; after a restart, run the cell again.";
+
+/**
+ * Bricks from the kernel, by the widget's own messages: for data that no server offers. What is no longer
+ * wanted leaves the line here; what the kernel was asked for keeps its place until the kernel answers.
+ */
 export class CommBrickSource implements BrickSource {
   private readonly pool = DecoderPool.acquire();
+  private readonly gate = new Gate(MAX_OPEN);
+  private readonly open = new Map<string, (reply: Reply, frame: ArrayBuffer | null) => void>();
+  private silence = new AbortController();
+  private timer: ReturnType<typeof setTimeout> | undefined;
   // Every view of a model, in every page, hears every reply: numbers alone would mix them up.
   private readonly name = Math.random().toString(36).slice(2);
-  private readonly open = new Map<string, (reply: Reply, frame: ArrayBuffer | null) => void>();
-  private readonly queue: (() => void)[] = [];
   private next = 0;
 
   constructor(
     private readonly model: AnyModel,
     private readonly layers: readonly LayerSpec[],
+    private readonly patienceMs = PATIENCE_MS,
   ) {
     model.on("msg:custom", this.receive);
   }
@@ -36,62 +47,67 @@ export class CommBrickSource implements BrickSource {
     additional: Record<string, number>,
   ): Promise<BrickResult[]> {
     const spec = this.layers.find(({ name }) => name === layer);
-    if (spec === undefined) throw new Error(`there is no layer ${layer}`);
+    if (spec === undefined) throw new Error(`There is no layer ${layer}.`);
     const size = brickBytes(spec);
     const most = Math.max(1, Math.floor(MAX_REPLY_BYTES / size));
     const parts: Promise<BrickResult[]>[] = [];
     for (let at = 0; at < requests.length; at += most) {
-      parts.push(this.ask(layer, requests.slice(at, at + most), signal, { additional, size }));
+      const part = requests.slice(at, at + most);
+      const query = { layer, ...brickQuery(part, additional) };
+      parts.push(this.ask(query, { count: part.length, size }, signal));
     }
     return (await Promise.all(parts)).flat();
   }
 
   dispose(): void {
     this.model.off("msg:custom", this.receive);
-    this.pool.release();
+    clearTimeout(this.timer);
+    this.silence.abort(new Error("The viewer was closed."));
     this.open.clear();
-    this.queue.length = 0;
+    this.pool.release();
   }
 
   private readonly receive = (reply: Reply, buffers: DataView[]): void => {
-    if (reply.type !== "bricks" || reply.id === undefined) return;
+    const settle = reply.type === "bricks" && this.open.get(reply.id ?? "");
+    if (!settle) return;
+    this.open.delete(reply.id ?? "");
     const view = buffers[0];
-    const frame = view
-      ? (view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength) as ArrayBuffer)
-      : null;
-    this.open.get(reply.id)?.(reply, frame);
+    const frame = view && new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+    settle(reply, frame?.slice().buffer as ArrayBuffer | null);
+    this.watchKernel();
   };
 
   private async ask(
-    layer: string,
-    requests: BrickRequest[],
+    query: object,
+    expected: { count: number; size: number },
     signal: AbortSignal,
-    { additional, size }: { additional: Record<string, number>; size: number },
   ): Promise<BrickResult[]> {
-    await this.turn();
-    const id = `${this.name}-${this.next++}`;
-    try {
-      signal.throwIfAborted();
-      const frame = await new Promise<ArrayBuffer>((resolve, reject) => {
-        signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
-        this.open.set(id, (reply, data) => {
-          if (data === null)
-            reject(new Error(reply.error ?? "the kernel could not read the bricks"));
-          else resolve(data);
-        });
-        const { accept: _, ...query } = brickQuery(requests, additional, []);
-        this.model.send({ type: "bricks", id, layer, ...query });
-      });
-      return await unpackFrame(frame, size, this.pool);
-    } finally {
-      this.open.delete(id);
-      this.queue.shift()?.();
-    }
+    const stop = AbortSignal.any([signal, this.silence.signal]);
+    const frame = this.gate.run(stop, () => this.send(query));
+    return unpackFrame(await untilAborted(stop, frame), expected, this.pool);
   }
 
-  /** Wait until fewer than `MAX_OPEN` requests are on their way. */
-  private turn(): Promise<void> {
-    if (this.open.size < MAX_OPEN) return Promise.resolve();
-    return new Promise((resolve) => this.queue.push(resolve));
+  /** Send a request. Resolves with the kernel's reply, also when nobody waits for that any more. */
+  private send(query: object): Promise<ArrayBuffer> {
+    const id = `${this.name}-${this.next++}`;
+    return new Promise((resolve, reject) => {
+      this.open.set(id, ({ error }, frame) => {
+        if (frame) resolve(frame);
+        else reject(new Error(error ?? "The kernel could not read the bricks."));
+      });
+      this.model.send({ type: "bricks", id, ...query });
+      if (this.open.size === 1) this.watchKernel();
+    });
+  }
+
+  /** While the kernel owes an answer and says nothing for long, those who wait are told. */
+  private watchKernel(): void {
+    clearTimeout(this.timer);
+    if (this.open.size === 0) return;
+    this.timer = setTimeout(() => {
+      this.silence.abort(new Error(SILENT));
+      this.silence = new AbortController();
+      this.watchKernel();
+    }, this.patienceMs);
   }
 }

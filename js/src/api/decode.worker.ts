@@ -6,6 +6,7 @@ export interface DecodeRequest {
   bricks: { payload: Uint8Array<ArrayBuffer>; encoding: number }[];
 }
 
+/** A string in place of a brick says why it could not be decoded. */
 export interface DecodeReply {
   id: number;
   bricks: (ArrayBuffer | string)[];
@@ -19,7 +20,9 @@ const scope = self as unknown as {
 scope.onmessage = async ({ data: { id, size, bricks } }) => {
   const decoded = await Promise.all(
     bricks.map(({ payload, encoding }) =>
-      decodeBrick(payload, encoding, size).catch((error: unknown) => String(error)),
+      decodeBrick(payload, encoding, size).catch(
+        (error: unknown) => `A stored brick is damaged: ${(error as Error).message}.`,
+      ),
     ),
   );
   const buffers = decoded.filter((brick) => typeof brick !== "string");

@@ -2,28 +2,33 @@
 export class ApiError extends Error {
   constructor(
     message: string,
+    /** The HTTP status; 0 where no answer came. */
     readonly status: number,
-    readonly hint = "",
+    readonly code = "",
   ) {
-    super(hint === "" ? message : `${message} ${hint}`);
+    super(message);
     this.name = "ApiError";
   }
 }
 
-interface Message {
-  error?: unknown;
-  hint?: unknown;
+interface Said {
+  messages?: { error?: unknown; hint?: unknown; code?: unknown }[];
 }
+
+const HINTS: Record<number, string> = {
+  401: "Log in to Jupyter again, in another tab, then run the cell again.",
+  403: "Log in to Jupyter again, in another tab, then run the cell again.",
+  404: "Is wk_jupyter enabled on this Jupyter server?",
+};
 
 /** Make an error of an answer that is not 2xx. */
 export async function errorOf(answer: Response): Promise<ApiError> {
-  let message: Message | undefined;
-  try {
-    message = ((await answer.json()) as { messages?: Message[] }).messages?.[0];
-  } catch {
-    // no JSON: a proxy's page, say
+  const { status } = answer;
+  const said = (await answer.json().catch(() => null)) as Said | null; // a proxy's page is no JSON
+  const { error, hint, code } = said?.messages?.[0] ?? {};
+  if (typeof error !== "string") {
+    return new ApiError(`The server answered ${status}. ${HINTS[status] ?? ""}`.trim(), status);
   }
-  const text =
-    typeof message?.error === "string" ? message.error : `the server answered ${answer.status}`;
-  return new ApiError(text, answer.status, typeof message?.hint === "string" ? message.hint : "");
+  const text = typeof hint === "string" && hint !== "" ? `${error} ${hint}` : error;
+  return new ApiError(text, status, typeof code === "string" ? code : "");
 }

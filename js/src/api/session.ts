@@ -1,44 +1,60 @@
-/** Who we are to a server: headers for each request. A token is kept here, never in a widget's state. */
+const TOKEN_PATIENCE_MS = 5_000;
+
+/** Who we are to a server. A token is kept here, never in a widget's state. */
 export class Session {
-  /** Resolves when the token is there, where one is still to come. */
-  ready: Promise<void> = Promise.resolve();
+  private token: string | null = null;
+  private ready: Promise<void> = Promise.resolve();
 
-  constructor(
-    readonly base: string,
-    private token: string | null = null,
-  ) {}
+  /** `base` ends with a slash. */
+  constructor(readonly base: string) {}
 
-  setToken(token: string): void {
-    this.token = token;
+  /**
+   * Hold requests back until a token, or null, is handed to what is returned. After some seconds they go
+   * without one: the kernel may be busy for hours, or not be there at all.
+   */
+  expectToken(patienceMs = TOKEN_PATIENCE_MS): (token: string | null) => void {
+    let tell = () => {};
+    this.ready = new Promise((resolve) => {
+      tell = resolve;
+      setTimeout(resolve, patienceMs);
+    });
+    return (token) => {
+      this.token = token;
+      tell();
+    };
+  }
+
+  /** What each request carries to be let in. */
+  async identity(): Promise<{ headers: Record<string, string>; credentials: RequestCredentials }> {
+    await this.ready;
+    if (this.token !== null) {
+      return { headers: { "X-Auth-Token": this.token }, credentials: "omit" };
+    }
+    return { headers: this.pageHeaders(), credentials: "same-origin" };
   }
 
   /**
-   * Every request, GET too, carries the XSRF cookie's value: a JupyterHub refuses cookies without it.
-   * The page's own token is only sent to the page's own server.
+   * Every request, GET too, carries the XSRF cookie's value: a JupyterHub refuses cookies without it. The
+   * page's own token goes to the page's own server alone.
    */
-  headers(): Record<string, string> {
-    if (this.token !== null) return { "X-Auth-Token": this.token };
-    if (new URL(this.base).origin !== location.origin) return {};
+  private pageHeaders(): Record<string, string> {
     const headers: Record<string, string> = {};
+    if (!this.base.startsWith(jupyterBase() ?? `${location.origin}/`)) return headers;
     const xsrf = document.cookie.match(/(?:^|;\s*)_xsrf=([^;]*)/)?.[1];
     if (xsrf !== undefined) headers["X-XSRFToken"] = decodeURIComponent(xsrf);
-    const token = pageConfig().token;
+    const { token } = pageConfig();
     if (typeof token === "string" && token !== "") headers.Authorization = `token ${token}`;
     return headers;
   }
-
-  credentials(): RequestCredentials {
-    return this.token === null ? "same-origin" : "omit";
-  }
 }
 
-export function pageConfig(): Record<string, unknown> {
-  const text = document.getElementById("jupyter-config-data")?.textContent;
-  return text ? (JSON.parse(text) as Record<string, unknown>) : {};
-}
-
-/** The Jupyter server's own address, as JupyterLab, Notebook 7, nbclassic and Voila tell it. */
+/** The Jupyter server's own address, as JupyterLab, Notebook 7, nbclassic and Voila tell it; with a slash. */
 export function jupyterBase(): string | null {
   const found = pageConfig().baseUrl ?? document.body.dataset.baseUrl;
   return typeof found === "string" ? new URL(found, location.origin).href : null;
+}
+
+function pageConfig(): Record<string, unknown> {
+  const text = document.getElementById("jupyter-config-data")?.textContent;
+  return text ? (JSON.parse(text) as Record<string, unknown>) : {};
 }
