@@ -8,12 +8,14 @@ export class Gate {
   async run<T>(signal: AbortSignal, task: () => Promise<T>): Promise<T> {
     signal.throwIfAborted();
     if (this.running >= this.limit) await this.wait(signal);
-    this.running += 1;
+    else this.running += 1;
     try {
       return await task();
     } finally {
-      this.running -= 1;
-      this.line.shift()?.();
+      const next = this.line.shift();
+      if (next)
+        next(); // who waited takes the place over, before anybody new can
+      else this.running -= 1;
     }
   }
 
