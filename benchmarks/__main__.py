@@ -1,4 +1,4 @@
-"""Run the benchmarks, print their table, and keep it in ``results.json``. Names pick some: ``bricks scan``."""
+"""Run the benchmarks, print their table, keep it in ``results.json``. Names pick some: ``bricks scan``."""
 
 from __future__ import annotations
 

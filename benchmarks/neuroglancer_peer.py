@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from pathlib import Path
 
 import neuroglancer
 import neuroglancer.chunks
@@ -25,6 +26,5 @@ with viewer.txn() as state:
     state.layers["em"] = neuroglancer.ImageLayer(source=local)
 
 
-with open(f"{volume}.{port}.token", "w") as stream:
-    stream.write(f"{viewer.token}.{local.token}")
+Path(f"{volume}.{port}.token").write_text(f"{viewer.token}.{local.token}")
 threading.Event().wait()

@@ -102,8 +102,9 @@ def jupyter(data_dir: Path, *, extension: bool = True) -> Iterator[Server]:
         config = json.dumps({"ServerApp": {"jpserver_extensions": enabled}})
         (Path(home) / "CONFIG" / "jupyter_server_config.json").write_text(config)
         command = [
-            sys.executable, "-m", "jupyter_server", "--no-browser", f"--port={port}", "--ServerApp.port_retries=0",
-            "--allow-root", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={home}", f"--WkJupyterApp.data_dir={data_dir}",
+            sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root",
+            f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={home}",
+            f"--IdentityProvider.token={TOKEN}", f"--WkJupyterApp.data_dir={data_dir}",
             "--WkJupyterApp.organization=bench", "--log-level=WARN",
         ]  # fmt: skip
         folders = {f"JUPYTER_{kind}_DIR": f"{home}/{kind}" for kind in ("CONFIG", "DATA", "RUNTIME")}
@@ -127,8 +128,9 @@ def nginx(folder: Path) -> Iterator[Server]:
         config.write_text(
             f"daemon off; master_process off; error_log {home}/error.log; pid {home}/pid;\n"
             "events {}\n"
-            f"http {{ access_log off; sendfile on; keepalive_requests 100000000; client_body_temp_path {home};\n"
-            f"server {{ listen 127.0.0.1:{port}; root {folder}; default_type application/octet-stream; }} }}\n"
+            "http { access_log off; sendfile on; keepalive_requests 100000000;\n"
+            f"client_body_temp_path {home}; default_type application/octet-stream;\n"
+            f"server {{ listen 127.0.0.1:{port}; root {folder}; }} }}\n"
         )
         with running([shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(config)], port) as server:
             yield server

@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Row:
-    """``ratio`` is ours over the peer's. ``goal`` is a bound for it: at least, or at most where negative is better."""
+    """``ratio`` is ours over the peer's; ``goal`` bounds it from below, or from above where ``at_most``."""
 
     name: str
     ours: float
@@ -37,7 +37,8 @@ def print_table(rows: list[Row]) -> None:
         goal = f"{'≤' if row.at_most else '≥'} {row.goal:g}"
         mark = "met" if row.met else "MISSED"
         print(
-            f"{row.name:<66}{row.ours:>12,.2f}{row.peer:>12,.2f}  {row.unit:<10}{row.ratio:>8.2f}  {goal:>8}  {mark}"
+            f"{row.name:<66}{row.ours:>12,.2f}{row.peer:>12,.2f}  {row.unit:<10}{row.ratio:>8.2f}"
+            f"  {goal:>8}  {mark}"
         )
 
 

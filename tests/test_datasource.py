@@ -199,8 +199,8 @@ def test_a_missing_layer_is_answered_with_those_that_are_there() -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
     with pytest.raises(InvalidDataSource, match="nothing/datasource-properties"):
-        (tmp_path / "nothing").mkdir()
         read_properties(tmp_path / "nothing")
 
 

@@ -20,7 +20,7 @@ mags = st.builds(Mag, st.tuples(*[st.sampled_from([1, 2, 3, 4, 8, 16])] * 3))
 
 def test_vectors_calculate_elementwise() -> None:
     a = Vec3Int(1, 2, 3)
-    assert a + (10, 20, 30) == (11, 22, 33)
+    assert a + Vec3Int(10, 20, 30) == (11, 22, 33)
     assert a * 2 == (2, 4, 6)
     assert Vec3Int(-1, 7, 8) // 4 == (-1, 1, 2)
     assert Vec3Int(-1, 7, 8).ceildiv(4) == (0, 2, 2)

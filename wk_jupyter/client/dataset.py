@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wk_jupyter.client.connection import Connection
+from wk_jupyter.client.http_source import HttpSource
 from wk_jupyter.client.images import Png
 from wk_jupyter.client.layer import LAYER_HEAD, Layer, layer_row
-from wk_jupyter.client.http_source import HttpSource
 from wk_jupyter.client.sources import LocalSource, VoxelSource, source_on_this_machine
 from wk_jupyter.datasource import DataSource, parse_data_source
 from wk_jupyter.errors import InvalidDataSource, WkError
@@ -175,7 +175,7 @@ class Dataset:
 
 
 def dataset_of_entry(entry: Mapping[str, Any], connection: Connection) -> Dataset:
-    """Make a dataset of what the server tells. Raises InvalidDataSource with the reason why it is unusable."""
+    """Make a dataset of what the server tells. Raises InvalidDataSource, saying why it is unusable."""
     document = entry["dataSource"]
     if "status" in document:
         reason = entry.get("statusReason") or document["status"]

@@ -239,7 +239,7 @@ class Layer:
             if number not in self.axes[name]:
                 axis = self.axes[name]
                 raise InvalidInput(
-                    f"{name} of layer {self.name!r} goes from {axis.start} to {axis.stop - 1}, not to {number}."
+                    f"{name} of {self.name!r} goes from {axis.start} to {axis.stop - 1}, not to {number}."
                 )
         return dict(position)
 

@@ -192,5 +192,6 @@ def _empty(search: str | None) -> str:
         return f"<div>No dataset has “{escape(search)}” in its name, tags, description or layers.</div>"
     return (
         "<div>There are no datasets yet. Put a folder into <code>binaryData/&lt;organization&gt;/</code> "
-        "of the data directory and call <code>wk.refresh()</code>, or make one: <code>wk.samples.generate()</code>.</div>"
+        "of the data directory and call <code>wk.refresh()</code>, or make one: "
+        "<code>wk.samples.generate()</code>.</div>"
     )

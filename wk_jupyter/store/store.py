@@ -94,7 +94,7 @@ class Store:
         return found
 
     def cached_dataset(self, principal: Principal, ref: str) -> DatasetRecord | None:
-        """Return the dataset where it is known without asking the database. Raises DatasetNotFound as above."""
+        """Return the dataset where it is known without the database. Raises DatasetNotFound as above."""
         entry = self._records.get(ref[-24:].lower())
         if entry is None or entry[0] < time.monotonic():
             return None

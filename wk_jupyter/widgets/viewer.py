@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 STATIC: Final = Path(__file__).parent / "static"
 _LOADER: Final = STATIC / "loader.js"
 _BUNDLE: Final = STATIC / "bundle.js"
-_WITHOUT_BUILD: Final = "export default {render({el}) {el.textContent = 'The viewer is not built: run make build in the project.'}}"
+_WITHOUT_BUILD: Final = (
+    "export default {render: ({el}) => "
+    "{el.textContent = 'The viewer is not built: run make build in the project.'}}"
+)
 _OPTIONS: Final = ("position", "zoom", "layers", "blend_mode", "render_missing_data_black", "height")
 _READERS: Final = ThreadPoolExecutor(2, thread_name_prefix="wk-viewer")
 
