@@ -27,6 +27,10 @@ export const inlineWorkers = {
         path: resolve(args.resolveDir, args.path.slice(0, -SUFFIX.length)),
         namespace: "worker-source",
       }));
+      // As Vite has it: a style sheet as text.
+      build.onResolve({ filter: /\.css\?inline$/ }, (args) => ({
+        path: resolve(args.resolveDir, args.path.slice(0, -"?inline".length)),
+      }));
       build.onLoad({ filter: /.*/, namespace: "worker-source" }, async (args) => {
         const { code, files } = await bundle(args.path);
         return { contents: code, loader: "text", watchFiles: files.map((file) => resolve(file)) };

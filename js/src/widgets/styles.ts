@@ -1,4 +1,4 @@
-import css from "./styles.css";
+import css from "./styles.css?inline";
 
 /** Put the styles into the document, or the shadow root, that the element lies in; once. */
 export function addStyles(el: HTMLElement): void {

@@ -61,7 +61,7 @@ const color = (fake: FakeModel) =>
   (fake.get("layer_settings") as Record<string, LayerState>).color as LayerState;
 
 test("the panel shows what Python sets", async () => {
-  const { fake, field } = await show();
+  const { fake, el, field } = await show();
   fake.change("position", [10.6, 20, 30]);
   fake.change("zoom", 0.5);
   fake.change("layer_settings", {
@@ -75,9 +75,8 @@ test("the panel shows what Python sets", async () => {
   expect(field("Intensity of color that is black").value).toBe("5");
   expect(field("Upper end of the intensities of color").value).toBe("90");
   fake.change("height", 222);
-  expect((field("Show color").closest(".wk-widget")?.firstChild as HTMLElement).style.height).toBe(
-    "222px",
-  );
+  const stage = el.querySelector(".wk-stage") as HTMLElement;
+  expect(stage.style.height).toBe("222px");
 });
 
 test("what the user enters is told Python", async () => {
@@ -134,9 +133,7 @@ test("two views of a model stay in step, and what is closed leaves nothing", asy
   const one = await show(fake);
   const other = await show(fake);
   one.enter("Position in voxels: x, y, z", "4, 5, 6");
-  await vi.waitFor(() =>
-    expect(other.field("Position in voxels: x, y, z").value).toBe("4, 5, 6"),
-  );
+  await vi.waitFor(() => expect(other.field("Position in voxels: x, y, z").value).toBe("4, 5, 6"));
   one.close();
   other.close();
   expect(fake.listenerCount).toBe(0);
