@@ -29,7 +29,8 @@ async function fromServer(model: AnyModel): Promise<Module> {
   const root = `${baseUrl(model)}static/wk_jupyter/`;
   const answer = await fetch(`${root}manifest.json`, { cache: "no-cache" });
   if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
-  return import(root + (await answer.json()).viewer);
+  const { viewer } = await answer.json();
+  return import(/* @vite-ignore */ root + viewer);
 }
 
 function fromKernel({ model, el }: View): Promise<Module> {
@@ -39,7 +40,7 @@ function fromKernel({ model, el }: View): Promise<Module> {
       if (message.type !== "bundle" || !buffers[0]) return;
       model.off("msg:custom", receive);
       const blob = new Blob([buffers[0] as BlobPart], { type: "text/javascript" });
-      import(URL.createObjectURL(blob)).then(resolve, reject);
+      import(/* @vite-ignore */ URL.createObjectURL(blob)).then(resolve, reject);
     };
     model.on("msg:custom", receive);
     model.send({ type: "bundle" });
