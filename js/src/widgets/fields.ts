@@ -1,3 +1,4 @@
+import type { Disposer } from "../core/disposable.ts";
 import type { Vec3 } from "../core/vec3.ts";
 import { make } from "../viewer/dom.ts";
 
@@ -24,6 +25,17 @@ export function makeField(
     input.addEventListener(end, () => delete input.dataset.typing);
   }
   return input;
+}
+
+/** Call `fn` when the user has finished a field: by Enter, which pages may take away, or by leaving it. */
+export function onEntered(disposer: Disposer, input: HTMLInputElement, fn: () => void): void {
+  disposer.listen(input, "change", fn);
+  disposer.listen(input, "keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.stopPropagation();
+    delete input.dataset.typing;
+    fn();
+  });
 }
 
 /** Show a value, but leave a field alone into which the user is typing. */

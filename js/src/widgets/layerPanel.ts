@@ -1,7 +1,7 @@
 import { Disposer } from "../core/disposable.ts";
 import { make } from "../viewer/dom.ts";
 import type { Scene, StatePatch, ViewerState } from "../viewer/types.ts";
-import { makeField, markInvalid, parseVec3, showValue } from "./fields.ts";
+import { makeField, markInvalid, onEntered, parseVec3, showValue } from "./fields.ts";
 import { LayerRow } from "./layerRow.ts";
 
 /** Position, zoom and the settings of every layer, to be read and to be changed. */
@@ -27,11 +27,11 @@ export class LayerPanel {
     this.zoom = makeField(view, "Zoom", "number", "Voxels per pixel");
     this.zoom.step = "any";
     this.zoom.min = "0";
-    this.onEntered(this.position, () => {
+    this.entered(this.position, () => {
       const position = parseVec3(this.position.value);
       return position && { position };
     });
-    this.onEntered(this.zoom, () => {
+    this.entered(this.zoom, () => {
       const zoom = Number(this.zoom.value);
       return zoom > 0 ? { zoom } : null;
     });
@@ -56,8 +56,8 @@ export class LayerPanel {
     this.disposer.dispose();
   }
 
-  private onEntered(input: HTMLInputElement, read: () => StatePatch | null): void {
-    this.disposer.listen(input, "change", () => {
+  private entered(input: HTMLInputElement, read: () => StatePatch | null): void {
+    onEntered(this.disposer, input, () => {
       const patch = read();
       markInvalid(input, patch === null);
       if (patch !== null) this.change(patch);

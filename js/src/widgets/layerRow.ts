@@ -1,7 +1,7 @@
 import type { Disposer } from "../core/disposable.ts";
 import { make } from "../viewer/dom.ts";
 import type { LayerSpec, LayerState } from "../viewer/types.ts";
-import { fromHex, makeField, markInvalid, showValue, toHex } from "./fields.ts";
+import { fromHex, makeField, markInvalid, onEntered, showValue, toHex } from "./fields.ts";
 import { RangeSlider } from "./rangeSlider.ts";
 
 type Change = (patch: Partial<LayerState>) => void;
@@ -68,7 +68,7 @@ class ColorLook {
     for (const input of [this.low, this.high]) {
       input.step = "any";
       input.placeholder = "auto";
-      disposer.listen(input, "change", () => this.onTyped());
+      onEntered(disposer, input, () => this.onTyped());
     }
     this.interpolation = makeField(row, "Smooth", "checkbox", `Interpolate ${name}`);
     disposer.listen(this.interpolation, "input", () =>

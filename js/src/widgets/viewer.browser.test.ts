@@ -98,6 +98,16 @@ test("what the user enters is told Python", async () => {
   expect(fake.get("layer_settings")).toMatchObject({ ids: { visible: false } });
 });
 
+test("Enter is enough, also where the page lets no change event come of it", async () => {
+  const { fake, field } = await show();
+  const input = field("Position in voxels: x, y, z");
+  input.value = "7 8 9";
+  input.dispatchEvent(new Event("input", { bubbles: true }));
+  input.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+  await vi.waitFor(() => expect(fake.get("position")).toEqual([7, 8, 9]));
+  expect(input.value).toBe("7, 8, 9");
+});
+
 test("what makes no sense is marked, and changes nothing", async () => {
   const { fake, field, enter } = await show();
   const before = fake.saved.length;
