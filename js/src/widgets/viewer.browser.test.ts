@@ -5,6 +5,9 @@ import type { LayerState } from "../viewer/types.ts";
 import { FakeModel } from "./testing.ts";
 import { render } from "./viewer.ts";
 
+/** Waits longer than a busy machine takes. */
+const eventually = (check: () => void) => vi.waitFor(check, { timeout: 20_000 });
+
 const LAYERS = [
   layerSpec("uint8", { name: "color" }),
   layerSpec("uint64", { name: "ids", category: "segmentation" }),
@@ -52,8 +55,8 @@ async function show(fake = makeModel()) {
     input.dispatchEvent(new Event("input", { bubbles: true }));
     input.dispatchEvent(new Event("change", { bubbles: true }));
   };
-  await vi.waitFor(() => expect(fake.sent.length).toBeGreaterThan(0));
-  await vi.waitFor(() => expect(fake.get("loading")).toBe(false));
+  await eventually(() => expect(fake.sent.length).toBeGreaterThan(0));
+  await eventually(() => expect(fake.get("loading")).toBe(false));
   return { fake, el, close, field, enter };
 }
 
@@ -87,14 +90,14 @@ test("what the user enters is told Python", async () => {
   enter("Color of color", "#00ff00");
   enter("Intensity of color that is black", "10");
   enter("Intensity of color that is brightest", "20");
-  await vi.waitFor(() => expect(fake.get("position")).toEqual([1, 2, 3]));
+  await eventually(() => expect(fake.get("position")).toEqual([1, 2, 3]));
   expect(fake.get("zoom")).toBe(2);
   expect(color(fake)).toMatchObject({ opacity: 30, color: [0, 255, 0], intensityRange: [10, 20] });
   enter("Upper end of the intensities of color", "4"); // stops at the other handle
-  await vi.waitFor(() => expect(color(fake).intensityRange).toEqual([10, 10]));
+  await eventually(() => expect(color(fake).intensityRange).toEqual([10, 10]));
   field("Interpolate color").click();
   field("Show ids").click();
-  await vi.waitFor(() => expect(color(fake).interpolation).toBe(true));
+  await eventually(() => expect(color(fake).interpolation).toBe(true));
   expect(fake.get("layer_settings")).toMatchObject({ ids: { visible: false } });
 });
 
@@ -104,7 +107,7 @@ test("Enter is enough, also where the page lets no change event come of it", asy
   input.value = "7 8 9";
   input.dispatchEvent(new Event("input", { bubbles: true }));
   input.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
-  await vi.waitFor(() => expect(fake.get("position")).toEqual([7, 8, 9]));
+  await eventually(() => expect(fake.get("position")).toEqual([7, 8, 9]));
   expect(input.value).toBe("7, 8, 9");
 });
 
@@ -133,7 +136,7 @@ test("hovering tells 64-bit ids as text", async () => {
   const panel = frame.getBoundingClientRect();
   const at = { clientX: left + panel.width / 2, clientY: top + panel.height / 2 };
   stage.dispatchEvent(new PointerEvent("pointermove", { ...at, bubbles: true, pointerId: 1 }));
-  await vi.waitFor(() =>
+  await eventually(() =>
     expect(fake.get("hovered")).toMatchObject({ values: { color: 100, ids: String(ID) } }),
   );
 });
@@ -143,7 +146,7 @@ test("two views of a model stay in step, and what is closed leaves nothing", asy
   const one = await show(fake);
   const other = await show(fake);
   one.enter("Position in voxels: x, y, z", "4, 5, 6");
-  await vi.waitFor(() => expect(other.field("Position in voxels: x, y, z").value).toBe("4, 5, 6"));
+  await eventually(() => expect(other.field("Position in voxels: x, y, z").value).toBe("4, 5, 6"));
   one.close();
   other.close();
   expect(fake.listenerCount).toBe(0);

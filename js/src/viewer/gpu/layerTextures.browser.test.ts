@@ -70,6 +70,15 @@ test("a budget stops the uploads, the most urgent first, and the rest follows", 
   expect(uploaded()).toBe(12);
 });
 
+test("a budget that others spent still lets one brick through, so that every layer comes at last", () => {
+  const { textures, uploaded } = setup(64);
+  expect(textures.sync(needs(0, 3), 0, find, limited(0))).toBe(true);
+  expect(uploaded()).toBe(1);
+  expect(textures.sync(needs(0, 3), 0, find, limited(0))).toBe(true);
+  expect(textures.sync(needs(0, 3), 0, find, limited(0))).toBe(false);
+  expect(uploaded()).toBe(2);
+});
+
 test("the brick that was needed longest ago gives its slot away, none that is needed now", () => {
   const { textures, shown } = setup(64);
   expect(textures.limit).toBe(64);

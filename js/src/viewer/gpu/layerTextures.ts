@@ -68,15 +68,18 @@ export class LayerTextures {
     const keys = new Set(needed.map((brick) => brick.key));
     const bytes = brickBytes(this.layer);
     let isMore = false;
+    let hasBegun = false;
     for (const { key } of needed) {
       if (this.touch(key)) continue;
       const cached = find(key);
       if (cached?.status !== "ok") continue;
-      if (budget.isSpent && !this.mustFill) {
+      // One brick a frame always goes: where the GPU is slow, the layers before may have spent it all.
+      if (budget.isSpent && hasBegun && !this.mustFill) {
         isMore = true;
       } else {
         this.upload(key, cached.data, keys);
         budget.spend(bytes);
+        hasBegun = true;
       }
     }
     this.mustFill = false;
