@@ -40,7 +40,8 @@ format: $(STAMPS)/dev ## put Python and TypeScript into their format
 	npm --prefix js run --silent fix
 
 bench: $(STAMPS)/dev ## measure speed against peers; writes benchmarks/results.json
-	@command -v wrk >/dev/null && command -v nginx >/dev/null || scripts/apt.sh wrk nginx-light
+	@# Debian keeps nginx in a folder that only root has in the PATH.
+	@command -v wrk >/dev/null && PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || scripts/apt.sh wrk nginx-light
 	@test -x .venv-peers/bin/python || $(BIN)/python -m pytest -q tests/peers
 	$(BIN)/python -m benchmarks
 
