@@ -17,12 +17,16 @@ interface Module {
 const page = globalThis as { wkJupyterModule?: Promise<Module> | undefined };
 const KERNEL_WAIT_MS = 20_000;
 
-/** As JupyterLab, Notebook 7, nbclassic and Voila tell it; else as the kernel does. */
+/**
+ * As JupyterLab, Notebook 7, nbclassic and Voila tell it; else as the kernel does. The kernel gives a path for
+ * the page's own server; to any other the page would hand itself over by running that one's code.
+ */
 function baseUrl(model: AnyModel): string {
   const config = document.getElementById("jupyter-config-data")?.textContent;
   const found = (config ? JSON.parse(config).baseUrl : null) ?? document.body.dataset.baseUrl;
   if (found) return new URL(found, location.origin).href;
-  return new URL("../", new URL(model.get("source")?.base ?? "/wk/", location.href)).href;
+  const base: string = model.get("source")?.base ?? "";
+  return new URL("../", new URL(base.startsWith("/") ? base : "/wk/", location.href)).href;
 }
 
 async function fromServer(model: AnyModel): Promise<Module> {
@@ -36,15 +40,23 @@ async function fromServer(model: AnyModel): Promise<Module> {
 function fromKernel({ model, el }: View): Promise<Module> {
   el.textContent = "Waiting for the kernel, which has the viewer's code …";
   return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      model.off("msg:custom", receive);
+    };
     const receive = (message: { type?: string }, buffers: DataView[]) => {
       if (message.type !== "bundle" || !buffers[0]) return;
-      model.off("msg:custom", receive);
+      stop();
       const blob = new Blob([buffers[0] as BlobPart], { type: "text/javascript" });
-      import(/* @vite-ignore */ URL.createObjectURL(blob)).then(resolve, reject);
+      const url = URL.createObjectURL(blob);
+      import(/* @vite-ignore */ url).then(resolve, reject).finally(() => URL.revokeObjectURL(url));
     };
+    const timer = setTimeout(() => {
+      stop();
+      reject(new Error("the kernel does not answer"));
+    }, KERNEL_WAIT_MS);
     model.on("msg:custom", receive);
     model.send({ type: "bundle" });
-    setTimeout(() => reject(new Error("the kernel does not answer")), KERNEL_WAIT_MS);
   });
 }
 

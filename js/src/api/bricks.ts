@@ -30,7 +30,7 @@ export function brickQuery(
 export async function unpackFrame(
   buffer: ArrayBuffer,
   { count, size }: { count: number; size: number },
-  pool: DecoderPool,
+  pool: Pick<DecoderPool, "decode">,
 ): Promise<BrickResult[]> {
   const packed: PackedBrick[] = [];
   const results = decodeFrame(buffer, count).map((entry) => {

@@ -95,7 +95,12 @@ export class CommBrickSource implements BrickSource {
         if (frame) resolve(frame);
         else reject(new Error(error ?? "The kernel could not read the bricks."));
       });
-      this.model.send({ type: "bricks", id, ...query });
+      try {
+        this.model.send({ type: "bricks", id, ...query });
+      } catch {
+        this.open.delete(id); // the page knows that the kernel is gone
+        reject(new Error(SILENT));
+      }
       if (this.open.size === 1) this.watchKernel();
     });
   }

@@ -1,79 +1,78 @@
-import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { decodeBrick } from "./decode.ts";
 import { Encoding } from "./frame.ts";
-import { decodeLz4 } from "./lz4.ts";
+import {
+  LZ4_BLOCKS,
+  MIXED,
+  MIXED_GZIP,
+  MIXED_ZSTD,
+  MIXED_ZSTD_CHECKED,
+  MIXED_ZSTD_UNSIZED,
+} from "./samples.ts";
 
-const SIZE = 4096;
-const VOXELS = Uint8Array.from({ length: SIZE }, (_, i) => (i < 3000 ? i % 7 : (i * i) >> 3));
+const MIXED_LZ4 = LZ4_BLOCKS.find(([, , data]) => data === MIXED)?.[1] as Uint8Array<ArrayBuffer>;
 
-/** A zstd frame that holds the bytes uncompressed (RFC 8878: single segment, one raw block). */
-function zstdStored(data: Uint8Array): Uint8Array<ArrayBuffer> {
-  const head = new DataView(new ArrayBuffer(12));
-  head.setUint32(0, 0xfd2fb528, true);
-  head.setUint8(4, 0xa0);
-  head.setUint32(5, data.length, true);
-  head.setUint8(9, ((data.length << 3) | 1) & 255);
-  head.setUint16(10, data.length >> 5, true);
-  return Uint8Array.from([...new Uint8Array(head.buffer), ...data]);
+const PACKED: [name: string, encoding: number, payload: Uint8Array<ArrayBuffer>][] = [
+  ["raw", Encoding.RAW, MIXED],
+  ["LZ4", Encoding.LZ4, MIXED_LZ4],
+  ["zstd", Encoding.ZSTD, MIXED_ZSTD],
+  ["zstd that does not tell its size", Encoding.ZSTD, MIXED_ZSTD_UNSIZED],
+  ["zstd with a checksum", Encoding.ZSTD, MIXED_ZSTD_CHECKED],
+  ["gzip", Encoding.GZIP, MIXED_GZIP],
+];
+
+/** As it lies in a frame: somewhere in a larger buffer. */
+function inFrame(payload: Uint8Array): Uint8Array<ArrayBuffer> {
+  const frame = new Uint8Array(payload.length + 10).fill(77);
+  frame.set(payload, 3);
+  return frame.subarray(3, 3 + payload.length);
 }
 
-/** An LZ4 block: literals, then a match. `distance` and the match's length are 16 bits and 4 to 18. */
-function lz4(literals: number[], distance: number, length: number): Uint8Array<ArrayBuffer> {
-  const token = (literals.length << 4) | (length - 4);
-  const last = [0x50, 1, 2, 3, 4, 5]; // a block ends with five literals
-  return Uint8Array.from([token, ...literals, distance & 255, distance >> 8, ...last]);
-}
-
-/** A block of literals alone, longer than a token's four bits can say. */
-function lz4Literals(data: Uint8Array): Uint8Array<ArrayBuffer> {
-  const rest = data.length - 15;
-  const lengths = [...Array.from({ length: Math.floor(rest / 255) }, () => 255), rest % 255];
-  return Uint8Array.from([0xf0, ...lengths, ...data]);
-}
-
-test.each([
-  ["raw", Encoding.RAW, VOXELS],
-  ["LZ4", Encoding.LZ4, lz4Literals(VOXELS)],
-  ["zstd", Encoding.ZSTD, zstdStored(VOXELS)],
-  ["gzip", Encoding.GZIP, Uint8Array.from(gzipSync(VOXELS))],
-])("%s is decoded", async (_name, encoding, payload) => {
-  const decoded = await decodeBrick(payload, encoding, SIZE);
-  expect(new Uint8Array(decoded)).toEqual(VOXELS);
+test.each(PACKED)("%s is decoded, into a buffer of its own", async (_name, encoding, payload) => {
+  const frame = inFrame(payload);
+  const decoded = await decodeBrick(frame, encoding, MIXED.length);
+  expect(new Uint8Array(decoded)).toEqual(MIXED);
+  expect(decoded).not.toBe(frame.buffer);
 });
 
-test.each([
-  ["raw", Encoding.RAW, VOXELS],
-  ["LZ4", Encoding.LZ4, lz4Literals(VOXELS)],
-  ["zstd", Encoding.ZSTD, zstdStored(VOXELS)],
-  ["gzip", Encoding.GZIP, Uint8Array.from(gzipSync(VOXELS))],
-])(
-  "%s that is cut, of another size or of another kind is refused",
+test.each(PACKED)("%s of another size is refused", async (_name, encoding, payload) => {
+  for (const size of [1, MIXED.length - 1, MIXED.length + 1]) {
+    await expect(decodeBrick(payload, encoding, size)).rejects.toThrow();
+  }
+});
+
+test.each(PACKED)("%s that is cut is refused", async (_name, encoding, payload) => {
+  for (const end of [0, 1, 5, 20, payload.length >> 1, payload.length - 1]) {
+    await expect(decodeBrick(payload.slice(0, end), encoding, MIXED.length)).rejects.toThrow();
+  }
+});
+
+test.each(PACKED)(
+  "after %s that is damaged a good one is decoded",
   async (_name, encoding, payload) => {
-    const other = encoding === Encoding.RAW ? 9 : encoding;
-    await expect(decodeBrick(payload.slice(0, -9), encoding, SIZE)).rejects.toThrow();
-    await expect(decodeBrick(payload, encoding, SIZE - 1)).rejects.toThrow();
-    await expect(decodeBrick(payload, encoding, SIZE + 1)).rejects.toThrow();
-    await expect(decodeBrick(VOXELS.slice(0, 50), other, SIZE)).rejects.toThrow();
+    await expect(decodeBrick(MIXED.slice(0, 50), encoding, MIXED.length)).rejects.toThrow();
+    const decoded = await decodeBrick(payload, encoding, MIXED.length);
+    expect(new Uint8Array(decoded)).toEqual(MIXED);
   },
 );
 
-test("LZ4's matches copy what came before, also over themselves", () => {
-  expect([...decodeLz4(lz4([7, 8, 9, 6], 4, 4), 13)]).toEqual([
-    7, 8, 9, 6, 7, 8, 9, 6, 1, 2, 3, 4, 5,
-  ]);
-  expect([...decodeLz4(lz4([7, 8], 2, 7), 14)]).toEqual([7, 8, 7, 8, 7, 8, 7, 8, 7, 1, 2, 3, 4, 5]);
-  const long = Uint8Array.from([0x1f, 7, 1, 0, 255, 1, 0x50, 1, 2, 3, 4, 5]);
-  expect([...decodeLz4(long, 281)]).toEqual([...Array(276).fill(7), 1, 2, 3, 4, 5]);
+test.each([
+  ["zstd", Encoding.ZSTD, MIXED_ZSTD_CHECKED],
+  ["gzip", Encoding.GZIP, MIXED_GZIP],
+])("%s whose checksum is wrong is refused", async (_name, encoding, payload) => {
+  const damaged = payload.slice();
+  const at = damaged.length - (encoding === Encoding.GZIP ? 8 : 1);
+  damaged[at] = (damaged[at] as number) ^ 1;
+  await expect(decodeBrick(damaged, encoding, MIXED.length)).rejects.toThrow();
 });
 
-test.each([
-  ["a match from before the beginning", lz4([7, 8], 3, 4)],
-  ["a match of distance 0", lz4([7, 8], 0, 4)],
-  ["a match beyond the end", lz4([7, 8], 2, 18)],
-  ["literals beyond the end", Uint8Array.from([0xf0, 255, 255, 255, 1])],
-  ["a cut match", Uint8Array.from([0x20, 7, 8, 1])],
-  ["nothing", new Uint8Array()],
-])("damaged LZ4: %s", (_what, block) => {
-  expect(() => decodeLz4(block, 11)).toThrow("damaged");
+test("bytes behind the end of a stream are refused", async () => {
+  for (const [, encoding, payload] of PACKED) {
+    const longer = Uint8Array.from([...payload, 1, 2, 3]);
+    await expect(decodeBrick(longer, encoding, MIXED.length)).rejects.toThrow();
+  }
+});
+
+test("an encoding that nobody knows is refused", async () => {
+  await expect(decodeBrick(MIXED, 9, MIXED.length)).rejects.toThrow("encoding 9");
 });

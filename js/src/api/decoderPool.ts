@@ -66,7 +66,8 @@ export class DecoderPool {
         this.waiting.get(data.id)?.resolve(data.bricks);
         this.waiting.delete(data.id);
       };
-      worker.onerror = ({ message }) => this.fail(message);
+      // Where the page's policy forbids the worker the event says nothing.
+      worker.onerror = ({ message }) => this.fail(message ?? "the page lets no worker start");
       this.workers.push(worker);
     }
     URL.revokeObjectURL(url);

@@ -21,6 +21,37 @@ test("a frame comes apart into what was put in", () => {
   expect(decodeFrame(encodeFrame([]), 0)).toEqual([]);
 });
 
+test("the bytes are those that the server's side describes", () => {
+  const frame = Uint8Array.from([
+    ...[0x57, 0x4b, 0x42, 0x31, 3, 0, 0, 0], // "WKB1", three entries
+    ...[0, 2, 0, 0, 2, 0, 0, 0], // ok, zstd, two bytes
+    ...[1, 0, 0, 0, 0, 0, 0, 0], // missing
+    ...[0, 0, 0, 0, 3, 0, 0, 0], // ok, raw, three bytes
+    ...[10, 11, 20, 21, 22],
+  ]);
+  const entries = decodeFrame(frame.buffer, 3);
+  expect(entries).toEqual([
+    { status: "ok", encoding: Encoding.ZSTD, payload: Uint8Array.from([10, 11]) },
+    { status: "missing" },
+    { status: "ok", encoding: Encoding.RAW, payload: Uint8Array.from([20, 21, 22]) },
+  ]);
+  const views = entries.flatMap((entry) => (entry.status === "ok" ? [entry.payload.buffer] : []));
+  expect(views.every((buffer) => buffer === frame.buffer)).toBe(true); // no copies
+});
+
+test("256 bricks are the most", () => {
+  const missing = (count: number) => Array<FrameEntry>(count).fill({ status: "missing" });
+  expect(decodeFrame(encodeFrame(missing(256)), 256)).toHaveLength(256);
+  expect(() => decodeFrame(encodeFrame(missing(257)), 257)).toThrow("257 bricks");
+});
+
+test("a frame that is cut anywhere is refused", () => {
+  const frame = encodeFrame(ENTRIES);
+  for (let end = 0; end < frame.byteLength; end += 1) {
+    expect(() => decodeFrame(frame.slice(0, end), 4)).toThrow(end < 8 ? "not a frame" : "cut");
+  }
+});
+
 test.each([
   ["nothing", new ArrayBuffer(0), "not a frame"],
   ["another beginning", changed(0, 0), "not a frame"],

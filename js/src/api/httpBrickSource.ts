@@ -3,7 +3,7 @@ import { brickBytes } from "../viewer/voxels.ts";
 import { brickQuery, unpackFrame } from "./bricks.ts";
 import { DecoderPool } from "./decoderPool.ts";
 import { ApiError, errorOf } from "./errors.ts";
-import { Gate } from "./gate.ts";
+import { Gate, untilAborted } from "./gate.ts";
 import type { Session } from "./session.ts";
 
 /** For all viewers of a page: a browser opens six connections to a server, and Jupyter wants some too. */
@@ -19,12 +19,14 @@ export class HttpBrickSource implements BrickSource {
     private readonly layers: readonly LayerSpec[],
   ) {}
 
-  fetch(
+  async fetch(
     layer: string,
     requests: BrickRequest[],
     signal: AbortSignal,
     additional: Record<string, number>,
   ): Promise<BrickResult[]> {
+    // Outside the gate: who waits for a token is in nobody's way.
+    await untilAborted(signal, this.session.ready);
     return page.run(signal, async () => {
       const spec = this.layers.find(({ name }) => name === layer);
       if (spec === undefined) throw new Error(`There is no layer ${layer}.`);
@@ -60,7 +62,7 @@ export class HttpBrickSource implements BrickSource {
     signal: AbortSignal,
   ): Promise<BrickResult[]> {
     const path = `data/v15/datasets/${this.dataset}/layers/${encodeURIComponent(layer)}/bricks`;
-    const { headers, credentials } = await this.session.identity();
+    const { headers, credentials } = this.session.identity();
     const answer = await fetch(new URL(path, this.session.base), {
       method: "POST",
       headers: { "Content-Type": "application/json", ...headers },

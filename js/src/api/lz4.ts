@@ -18,7 +18,8 @@ export function decodeLz4(source: Uint8Array, size: number): Uint8Array<ArrayBuf
     target.set(source.subarray(from, from + literals), to);
     from += literals;
     to += literals;
-    if (from === end) break; // the last sequence has literals alone
+    if (from === end && to === size) return target; // the last sequence has literals alone
+    if (from + 2 > end) break;
     const distance = (source[from] as number) | ((source[from + 1] as number) << 8);
     from += 2;
     let length = token & 15;
@@ -37,6 +38,5 @@ export function decodeLz4(source: Uint8Array, size: number): Uint8Array<ArrayBuf
         target[to] = target[to - distance] as number;
     }
   }
-  if (to !== size) throw new Error("damaged LZ4 block");
-  return target;
+  throw new Error("damaged LZ4 block");
 }

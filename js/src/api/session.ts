@@ -3,7 +3,7 @@ const TOKEN_PATIENCE_MS = 5_000;
 /** Who we are to a server. A token is kept here, never in a widget's state. */
 export class Session {
   private token: string | null = null;
-  private ready: Promise<void> = Promise.resolve();
+  private tokenTold: Promise<void> = Promise.resolve();
 
   /** `base` ends with a slash. */
   constructor(readonly base: string) {}
@@ -14,7 +14,7 @@ export class Session {
    */
   expectToken(patienceMs = TOKEN_PATIENCE_MS): (token: string | null) => void {
     let tell = () => {};
-    this.ready = new Promise((resolve) => {
+    this.tokenTold = new Promise((resolve) => {
       tell = resolve;
       setTimeout(resolve, patienceMs);
     });
@@ -24,9 +24,13 @@ export class Session {
     };
   }
 
+  /** Until then requests are held back. */
+  get ready(): Promise<void> {
+    return this.tokenTold;
+  }
+
   /** What each request carries to be let in. */
-  async identity(): Promise<{ headers: Record<string, string>; credentials: RequestCredentials }> {
-    await this.ready;
+  identity(): { headers: Record<string, string>; credentials: RequestCredentials } {
     if (this.token !== null) {
       return { headers: { "X-Auth-Token": this.token }, credentials: "omit" };
     }

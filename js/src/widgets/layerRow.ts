@@ -80,7 +80,7 @@ class ColorLook {
     this.color.value = toHex(color);
     showValue(this.low, short(intensityRange?.[0]));
     showValue(this.high, short(intensityRange?.[1]));
-    if (intensityRange !== null) this.slider.show(intensityRange);
+    this.slider.show(intensityRange);
     this.interpolation.checked = interpolation;
   }
 

@@ -30,7 +30,12 @@ export class RangeSlider {
     }
   }
 
-  show(range: Range): void {
+  /** Null is the whole of a small type; of a large one it is what the data hold, which nobody here knows. */
+  show(given: Range | null): void {
+    const isUnknown = given === null && bitsOf(this.dtype) > 16;
+    this.track.hidden = isUnknown;
+    if (isUnknown) return;
+    const range = given ?? boundsFor(this.dtype, [0, 0]);
     const isDragged = this.track.contains(document.activeElement) && this.isWithin(range);
     if (!isDragged) this.setBounds(boundsFor(this.dtype, range));
     this.low.value = String(range[0]);
@@ -80,9 +85,13 @@ export class RangeSlider {
   }
 }
 
+function bitsOf(dtype: DType): number {
+  return Number(dtype.replace(/\D+/, ""));
+}
+
 /** Between which values the handles go: all of a small type, else what lies around the range. */
 export function boundsFor(dtype: DType, [low, high]: Range): Range {
-  const bits = Number(dtype.replace(/\D+/, ""));
+  const bits = bitsOf(dtype);
   if (bits <= 16)
     return dtype.startsWith("u") ? [0, 2 ** bits - 1] : [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1];
   const around = (high - low) / 2 || 1;
