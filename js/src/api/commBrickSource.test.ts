@@ -157,6 +157,20 @@ test("a silent kernel is told of, without asking it more; when it speaks all goe
   expect(firstBytes(await again)).toEqual([4]);
 });
 
+test("where the page knows that the kernel is gone this is said at once, and keeps no place", async () => {
+  const { fake, source, asked, answer } = make();
+  fake.onSend = () => {
+    throw new Error("Cannot send"); // as JupyterLab has it
+  };
+  const waiting = [1, 2, 3].map((x) => source.fetch("color", bricks(1, x), NEVER, {}));
+  for (const fetched of waiting) await expect(fetched).rejects.toThrow("kernel does not answer");
+  fake.onSend = () => {};
+  const fetched = source.fetch("ids", bricks(8), NEVER, {});
+  expect(asked()).toHaveLength(5); // both places are free
+  for (const question of asked().slice(3)) answer(question);
+  expect(await fetched).toHaveLength(8);
+});
+
 test("a closed source frees all and leaves nobody waiting", async () => {
   const { fake, source } = make();
   const waiting = source.fetch("ids", bricks(9), NEVER, {});

@@ -55,7 +55,9 @@ export class Session {
 /** The Jupyter server's own address, as JupyterLab, Notebook 7, nbclassic and Voila tell it; with a slash. */
 export function jupyterBase(): string | null {
   const found = pageConfig().baseUrl ?? document.body.dataset.baseUrl;
-  return typeof found === "string" ? new URL(found, location.origin).href : null;
+  if (typeof found !== "string") return null;
+  const { href } = new URL(found, location.origin);
+  return href.endsWith("/") ? href : `${href}/`;
 }
 
 function pageConfig(): Record<string, unknown> {

@@ -26,4 +26,6 @@ test("the intensities that a slider spans", () => {
   expect(boundsFor("float32", [0, 1])).toEqual([-0.5, 1.5]);
   expect(boundsFor("float32", [3, 3])).toEqual([2, 4]);
   expect(boundsFor("uint32", [0, 1000])).toEqual([0, 1500]);
+  expect(boundsFor("uint32", [1000, 2001])).toEqual([499, 2502]);
+  expect(boundsFor("int32", [-1, 2])).toEqual([-3, 4]);
 });

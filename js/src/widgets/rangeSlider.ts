@@ -61,11 +61,10 @@ export class RangeSlider {
 
   private setBounds(bounds: Range): void {
     this.bounds = bounds;
-    const isWhole = !this.dtype.startsWith("float");
     for (const handle of [this.low, this.high]) {
       handle.min = String(bounds[0]);
       handle.max = String(bounds[1]);
-      handle.step = isWhole ? "1" : "any";
+      handle.step = isWhole(this.dtype) ? "1" : "any";
     }
   }
 
@@ -85,6 +84,10 @@ export class RangeSlider {
   }
 }
 
+function isWhole(dtype: DType): boolean {
+  return !dtype.startsWith("float");
+}
+
 function bitsOf(dtype: DType): number {
   return Number(dtype.replace(/\D+/, ""));
 }
@@ -94,6 +97,8 @@ export function boundsFor(dtype: DType, [low, high]: Range): Range {
   const bits = bitsOf(dtype);
   if (bits <= 16)
     return dtype.startsWith("u") ? [0, 2 ** bits - 1] : [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1];
-  const around = (high - low) / 2 || 1;
+  const half = (high - low) / 2 || 1;
+  // The handles go in steps from the lower bound: whole types have whole bounds.
+  const around = isWhole(dtype) ? Math.ceil(half) : half;
   return [dtype.startsWith("u") ? Math.max(0, low - around) : low - around, high + around];
 }

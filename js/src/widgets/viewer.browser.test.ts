@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { encodeFrame, rawBrick } from "../api/testing.ts";
+import { defaultState } from "../viewer/state.ts";
 import { brickData, layerSpec, sceneOf } from "../viewer/testing.ts";
 import type { LayerState } from "../viewer/types.ts";
 import { FakeModel } from "./testing.ts";
@@ -21,7 +22,7 @@ function makeModel(): FakeModel {
     source: { kind: "comm" },
     position: [32, 32, 32],
     zoom: 1,
-    layer_settings: {},
+    layer_settings: defaultState(sceneOf(LAYERS)).layers, // Python sets all
     blend_mode: "additive",
     render_missing_data_black: false,
     additional_coordinates: {},
@@ -63,6 +64,12 @@ async function show(fake = makeModel()) {
 const color = (fake: FakeModel) =>
   (fake.get("layer_settings") as Record<string, LayerState>).color as LayerState;
 
+/** What Python was told of the view's state. */
+function toldSince(fake: FakeModel, before: number): Record<string, unknown> {
+  const { loading: _, ...told } = Object.assign({}, ...fake.saved.slice(before));
+  return told;
+}
+
 test("the panel shows what Python sets", async () => {
   const { fake, el, field } = await show();
   fake.change("position", [10.6, 20, 30]);
@@ -80,6 +87,24 @@ test("the panel shows what Python sets", async () => {
   fake.change("height", 222);
   const stage = el.querySelector(".wk-stage") as HTMLElement;
   expect(stage.style.height).toBe("222px");
+});
+
+test("what Python sets is not told back, whichever view is asked", async () => {
+  const fake = makeModel();
+  const one = await show(fake);
+  await show(fake);
+  one.enter("Voxels per pixel", "2");
+  await eventually(() => expect(fake.get("zoom")).toBe(2)); // the views have told all that they had to
+  const before = fake.saved.length;
+  fake.change("position", [1.25, 2.5, 3]);
+  fake.change("blend_mode", "cover");
+  const settings = fake.get("layer_settings") as Record<string, LayerState>;
+  fake.change("layer_settings", { ...settings, color: { ...settings.color, opacity: 40 } });
+  one.enter("Voxels per pixel", "3");
+  await eventually(() => expect(fake.get("zoom")).toBe(3));
+  await eventually(() => expect(fake.get("loading")).toBe(false));
+  expect(toldSince(fake, before)).toEqual({ zoom: 3 });
+  expect(fake.get("position")).toEqual([1.25, 2.5, 3]);
 });
 
 test("what the user enters is told Python", async () => {
@@ -124,8 +149,9 @@ test("what makes no sense is marked, and changes nothing", async () => {
   enter("Intensity of color that is brightest", "5");
   enter("Intensity of color that is black", "6");
   expect(field("Intensity of color that is black").getAttribute("aria-invalid")).toBe("true");
-  await new Promise((resolve) => setTimeout(resolve, 150));
-  expect(fake.saved.slice(before)).toEqual([]);
+  enter("Voxels per pixel", "2"); // what was told is told by now, or together with this
+  await eventually(() => expect(fake.get("zoom")).toBe(2));
+  expect(toldSince(fake, before)).toEqual({ zoom: 2 });
 });
 
 test("hovering tells 64-bit ids as text", async () => {
