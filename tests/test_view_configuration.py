@@ -106,3 +106,18 @@ def test_the_order_of_layers_is_repaired():
 @pytest.mark.parametrize("nonsense", [{"layers": []}, {"layers": {"em": 5}}, {"layers": None}])
 def test_nonsense_in_place_of_layers_is_ignored(nonsense: dict[str, Any]):
     assert view_configuration(source(), nonsense) == view_configuration(source())
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), float("nan"), float("inf"), 1e308 * 10])
+def test_numbers_of_any_size_are_judged(value: Any):
+    admin = {"zoom": value, "position": [value, 0, 0], "layers": {"em": {"min": value}}}
+    assert view_configuration(source(), admin) == view_configuration(source())
+
+
+def test_layers_are_rendered_natively_only_where_they_exist():
+    assert (
+        view_configuration(source({"nativelyRenderedLayerName": "gone"}))["nativelyRenderedLayerName"] is None
+    )
+    assert (
+        view_configuration(source({"nativelyRenderedLayerName": "em"}))["nativelyRenderedLayerName"] == "em"
+    )

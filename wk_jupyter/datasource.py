@@ -213,10 +213,16 @@ def _looks_right(layer: LayerDocument) -> bool:
     """Whether a layer is of the common form, which needs no closer look."""
     if layer.mags is None or layer.additional_axes or layer.element_class == "uint24":
         return False
-    mags = {mag.mag for mag in layer.mags if isinstance(mag.mag, tuple)}
-    if len(mags) != len(layer.mags) or not mags:
-        return False
-    return min(map(min, mags)) > 0 and max(map(max, mags)) <= MAX_COORDINATE
+    seen = set()
+    for source in layer.mags:  # written out: generators made this the larger part of a scan's own time
+        mag = source.mag
+        if not isinstance(mag, tuple) or mag in seen:
+            return False
+        x, y, z = mag
+        if not (0 < x <= MAX_COORDINATE and 0 < y <= MAX_COORDINATE and 0 < z <= MAX_COORDINATE):
+            return False
+        seen.add(mag)
+    return bool(seen)
 
 
 def encode_document(source: DataSource) -> bytes:

@@ -8,6 +8,7 @@ unknown keys and settings of layers that are gone are dropped. Keys are WEBKNOSS
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -20,7 +21,9 @@ Check = Callable[[Any], bool]
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max  # false for NaN; integers of any length compare exactly
 
 
 def _is_bool(value: Any) -> bool:
@@ -151,6 +154,8 @@ def view_configuration(
     names = [layer.name for layer in source.layers if layer.category == "color"]
     wanted = [name for name in dict.fromkeys(merged["colorLayerOrder"]) if name in names]
     merged["colorLayerOrder"] = wanted + [name for name in names if name not in wanted]
+    if merged["nativelyRenderedLayerName"] not in {layer.name for layer in source.layers}:
+        merged["nativelyRenderedLayerName"] = None
     merged["layers"] = {
         layer.name: _merge(
             layer_defaults(layer),

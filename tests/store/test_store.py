@@ -1,21 +1,15 @@
 from __future__ import annotations
 
-import sqlite3
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from wk_jupyter.errors import (
-    Conflict,
     CorruptData,
     DatasetNotFound,
-    Forbidden,
     InvalidDataSource,
     InvalidInput,
     LayerNotFound,
@@ -23,10 +17,9 @@ from wk_jupyter.errors import (
 )
 from wk_jupyter.geometry import Mag
 from wk_jupyter.store import DatasetQuery, Store, StoreConfig
-from wk_jupyter.store.access import ANONYMOUS, AccessPolicy, Action, owner
-from wk_jupyter.store.catalog import database
-from wk_jupyter.store.catalog.migrations import HEAD
-from wk_jupyter.store.catalog.tables import datasets, metadata
+from wk_jupyter.store import store as store_module
+from wk_jupyter.store.access import ANONYMOUS, owner
+from wk_jupyter.store.catalog.tables import datasets
 
 sys.path.insert(0, str(Path(__file__).parent))
 from datasets_on_disk import properties, write_dataset
@@ -79,11 +72,38 @@ def record_of(store: Store, name: str):
         (DatasetQuery(is_active=True), ["Cortex_L4", "retina"]),
         (DatasetQuery(is_active=False), ["broken"]),
         (DatasetQuery(organization="other"), []),
+        (DatasetQuery(search="segmentation"), []),
+        (DatasetQuery(search="[ ,"), []),
+        (DatasetQuery(search="a\0b"), []),
         (DatasetQuery(limit=1, offset=1), ["Cortex_L4"]),
+        (DatasetQuery(descending=True), ["retina", "Cortex_L4", "broken"]),
     ],
 )
 def test_lists_are_searched_filtered_and_paged(store, query, expected):
     assert names(store, query) == expected
+
+
+def test_lists_are_ordered_by_age_too(store):
+    with store._engine.begin() as connection:
+        for name, created in (("retina", 1), ("broken", 2), ("Cortex_L4", 3)):
+            at = datasets.c.directory_name == name
+            connection.execute(sa.update(datasets).where(at).values(created=created))
+    assert names(store, DatasetQuery(order="created")) == ["retina", "broken", "Cortex_L4"]
+    newest = DatasetQuery(order="created", descending=True, limit=1)
+    assert names(store, newest) == ["Cortex_L4"]
+
+
+@pytest.mark.parametrize("search", ["a " * 51, "x" * 1001])
+def test_endless_searches_are_refused(store, search):
+    with pytest.raises(InvalidInput, match="search"):
+        names(store, DatasetQuery(search=search))
+
+
+@pytest.mark.parametrize("search", ["M\xdcLLER", "mu\u0308ller", "STRASSE", "stra\xdfe"])
+def test_letters_are_found_in_every_case_and_composition(config, store, search):
+    write_dataset(config.data_dir / "binaryData" / "lab", "M\xfcller Stra\xdfe")
+    store.scan()
+    assert names(store, DatasetQuery(search=search)) == ["M\xfcller Stra\xdfe"]
 
 
 def test_the_total_counts_beyond_the_page(store):
@@ -107,15 +127,6 @@ def test_what_may_not_be_seen_is_not_there(store):
     with pytest.raises(DatasetNotFound) as absent:
         store.dataset(ANONYMOUS, "0" * 24)
     assert str(seen.value).replace(hidden, "0" * 24) == str(absent.value)
-
-
-def test_what_may_be_seen_may_not_be_changed_by_everybody(store):
-    make_public(store, "retina")
-    policy, record = AccessPolicy(), record_of(store, "retina")
-    policy.require(ANONYMOUS, Action.READ, record)
-    policy.require(ADA, Action.EDIT, record)
-    with pytest.raises(Forbidden):
-        policy.require(ANONYMOUS, Action.EDIT, record)
 
 
 @pytest.mark.parametrize(
@@ -206,41 +217,88 @@ def test_a_file_in_place_of_the_data_directory_is_told(tmp_path):
         Store(StoreConfig(data_dir=tmp_path / "data"))
 
 
-def test_a_damaged_catalog_is_told(tmp_path):
-    (tmp_path / "wk_jupyter.sqlite").write_bytes(
-        b"this is no database at all, but long enough to look at" * 20
-    )
-    with pytest.raises(CorruptData, match=r"wk_jupyter\.sqlite"):
-        Store(StoreConfig(data_dir=tmp_path))
+def test_one_dataset_is_looked_at_again_and_its_files_are_opened_anew(store):
+    record = record_of(store, "retina")
+    reader = store.layer(record, "color")
+    (store.folder(record) / "datasource-properties.json").write_text("{")
+    found = store.check_disk(record)
+    assert (found.id, found.status) == (record.id, "unreadable")
+    write_dataset(store.folder(record).parent, "retina")
+    found = store.check_disk(found)
+    assert found.is_active
+    assert store.layer(found, "color") is not reader
+    (store.folder(record)).rename(store.folder(record).parent / ".gone")
+    assert store.check_disk(found).status == "missing"
 
 
-def test_a_newer_catalog_is_refused(config, store):
-    store.close()
-    with sqlite3.connect(config.data_dir / "wk_jupyter.sqlite") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.close()
-    with pytest.raises(Conflict, match="newer version"):
-        Store(config)
+def test_readers_of_what_did_not_change_outlive_a_scan(store):
+    record = record_of(store, "retina")
+    reader = store.layer(record, "color")
+    write_dataset(store.folder(record).parent, "another")
+    store.scan()
+    assert store.layer(record, "color") is reader
 
 
-def test_migrations_make_the_tables_that_the_code_uses(store):
-    with store._engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, metadata) == []
+def test_a_bounded_number_of_readers_is_kept(config, store):
+    bounded = Store(StoreConfig(config.data_dir, "lab", max_open_layers=2))
+    record = record_of(bounded, "retina")
+    first = bounded.layer(record, "color")
+    bounded.layer(record, "cells")
+    assert bounded.layer(record, "color") is first  # asked for last: it stays
+    bounded.layer(record_of(bounded, "Cortex_L4"), "color")
+    assert bounded.cached_layer(record, "color") is first
+    assert bounded.cached_layer(record, "cells") is None
+    bounded.close()
 
 
-def test_the_newest_migration_is_known(store):
-    config = Config()
-    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
-    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+def test_threads_share_one_reader(store):
+    record, found, start = record_of(store, "retina"), [], threading.Barrier(8)
+
+    def ask() -> None:
+        start.wait()
+        found.append(store.layer(record, "color"))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert len(set(map(id, found))) == 1
 
 
-def test_an_up_to_date_catalog_opens_without_alembic(config, store):
-    import subprocess
+def test_a_row_is_known_without_the_database_for_a_moment_only(store, monkeypatch):
+    wanted = record_of(store, "retina").id
+    assert store.cached_dataset(ADA, wanted) is None
+    store.dataset(ADA, wanted)
+    assert store.cached_dataset(ADA, wanted) is not None
+    with pytest.raises(DatasetNotFound):
+        store.cached_dataset(ANONYMOUS, wanted)
+    now = store_module.time.monotonic()
+    monkeypatch.setattr(store_module.time, "monotonic", lambda: now + 60)
+    assert store.cached_dataset(ADA, wanted) is None
 
-    program = (
-        "import sys; from pathlib import Path; from wk_jupyter.store import Store, StoreConfig\n"
-        "Store(StoreConfig(data_dir=Path(sys.argv[1]), organization='lab'))\n"
-        "sys.exit('alembic' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", program, str(config.data_dir)], check=False).returncode == 0
+
+@pytest.mark.parametrize("broken", [b"", b"half", b"\xff" * 32])
+def test_an_id_that_was_not_written_whole_is_made_anew(config, store, broken):
+    (config.data_dir / ".wk_jupyter_id").write_bytes(broken)
+    first, second = Store(config), Store(config)
+    assert len(first.data_dir_id) == 32
+    assert first.data_dir_id == second.data_dir_id
+    first.close()
+    second.close()
+
+
+def test_a_new_data_directory_is_closed_to_others(config):
+    Store(config).close()
+    assert config.data_dir.stat().st_mode & 0o007 == 0
+
+
+def test_the_owner_is_a_user_with_one_id(config, store):
+    again = Store(config)
+    assert again.owner == store.owner
+    assert (again.owner.name, again.owner.is_admin) == ("ada", True)
+    other = Store(StoreConfig(config.data_dir, "lab", owner_name="bob"))
+    assert other.owner.id != store.owner.id
+    again.close()
+    other.close()

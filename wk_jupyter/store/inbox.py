@@ -11,37 +11,32 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from wk_jupyter.datasource import check_document
-from wk_jupyter.errors import InvalidDataSource, WkError
-from wk_jupyter.properties_document import (
-    MAX_PROPERTIES_BYTES,
-    PROPERTIES_FILE,
-    decode_document,
-)
-from wk_jupyter.store.catalog.datasets import DatasetRepository
-from wk_jupyter.store.records import MISSING_REASON, ScanReport
+from wk_jupyter.properties_document import PROPERTIES_FILE
+from wk_jupyter.store.catalog.datasets import DatasetRepository, Known
+from wk_jupyter.store.catalog.text import storable
+from wk_jupyter.store.dataset_folder import contents_key, look, properties_key
+from wk_jupyter.store.records import FolderFinding, ScanReport
 
 Progress = Callable[[int, int], None]
-_USUAL_BYTES: Final = 1 << 16
-_UNEXPLORED: Final = "none"  # the disk key of a dataset without a properties file
+_MAX_NAMED: Final = 10
 
 
 @dataclass
 class _Findings:
-    added: list[dict[str, Any]] = field(default_factory=list)
-    changed: list[dict[str, Any]] = field(default_factory=list)
+    added: list[FolderFinding] = field(default_factory=list)
+    changed: list[FolderFinding] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     unusable: int = 0
 
 
 class Inbox:
-    """Scans one organization's folder. Scans are serialised."""
+    """Scans one organization's folder. Scans are serialised; those of other processes do no harm."""
 
     def __init__(self, folder: Path, repository: DatasetRepository) -> None:
         self.folder = folder
@@ -53,139 +48,161 @@ class Inbox:
     ) -> ScanReport:
         """Bring the catalog to what lies on disk. A dataset that cannot be read is listed with its reason.
 
-        ``progress`` is called with (done, all). A cancelled scan changes nothing.
+        ``progress`` is called with (done, all). A cancelled scan changes nothing, nor does one to which
+        the folder itself is closed.
         """
         started = time.monotonic()
         with self._lock, _paused_gc():
-            known = self._repository.disk_keys()
+            known = self._repository.known()
             findings = _Findings()
-            entries = self._entries(findings)
-            for number, (name, folder) in enumerate(entries):
-                if cancelled is not None and cancelled.is_set():
-                    return ScanReport(len(known), 0, 0, 0, 0, time.monotonic() - started, ("cancelled",))
-                self._look_at(name, folder, known, findings)
-                if progress is not None:
-                    progress(number + 1, len(entries))
-            seen = {name for name, _ in entries}
-            missing = [row[0] for name, row in known.items() if name not in seen and row[2] != "missing"]
-            findings.added.sort(key=lambda row: str(row["directory_name"]))
-            if findings.added or findings.changed or missing:
-                self._repository.write_scan(findings.added, findings.changed, missing, MISSING_REASON)
+            try:
+                names = self._names(findings)
+            except OSError as error:
+                notice = f"{self.folder} cannot be listed: {error.strerror}. What is known of it is kept."
+                return _unchanged(known, started, storable(notice))
+            if not self._look_at_all(names, known, findings, progress=progress, cancelled=cancelled):
+                return _unchanged(known, started, "cancelled")
+            missing = _missing(known, set(names))
+            findings.added.sort(key=lambda finding: finding.directory_name)
+            touched = self._repository.write_scan(findings.added, findings.changed, missing)
         return ScanReport(
-            datasets=len(entries),
+            datasets=len(names),
             added=len(findings.added),
             changed=len(findings.changed),
             missing=len(missing),
             unusable=findings.unusable,
             seconds=time.monotonic() - started,
             notices=tuple(findings.notices),
+            touched=touched,
         )
 
-    def _entries(self, findings: _Findings) -> list[tuple[str, str]]:
-        """Names and paths of folders and links, also dangling ones, that may be datasets."""
+    def look_again(self, name: str) -> None:
+        """Bring one dataset of the catalog to what lies on disk, whatever its disk key says."""
+        with self._lock, self._opened() as root_fd:
+            if os.path.lexists(self.folder / name):
+                self._repository.write_scan([], [look(str(self.folder), name, root_fd)], [])
+            else:
+                self._repository.write_scan([], [], [name])
+
+    def _names(self, findings: _Findings) -> list[str]:
+        """Names of folders and links, also dangling ones, that may be datasets."""
         try:
             with os.scandir(self.folder) as entries:
-                found = [
-                    (entry.name, entry.path)
+                names = [
+                    entry.name
                     for entry in entries
                     if entry.name[0] != "." and (entry.is_dir(follow_symlinks=False) or entry.is_symlink())
                 ]
-        except OSError as error:
-            findings.notices.append(f"{self.folder} cannot be listed: {error.strerror}.")
+        except FileNotFoundError:  # then its datasets are gone with it
             return []
-        return found
+        strange = [name for name in names if not name.isascii() and storable(name) != name]
+        if strange:
+            findings.notices.append(
+                f"left alone, as their names are not valid UTF-8: {_listed(strange)}. Rename these folders."
+            )
+        others = _other_organizations(self.folder)
+        if others:
+            findings.notices.append(
+                f"only datasets in {self.folder.name} are looked at; other folders beside it: "
+                f"{_listed(others)}."
+            )
+        return [name for name in names if name not in strange] if strange else names
 
-    def _look_at(
-        self, name: str, folder: str, known: Mapping[str, tuple[str, str, str]], findings: _Findings
-    ) -> None:
-        before = known.get(name)
-        key = disk_key(folder)
-        if before is not None and before[1] == key and before[2] != "missing":
-            if key != _UNEXPLORED or before[2] == "active":
-                findings.unusable += before[2] != "active"
-                return
-            row = describe(folder, key)
-            if row["status"] == before[2]:
-                findings.unusable += 1
-                return
-        else:
-            row = describe(folder, key)
-        findings.unusable += row["status"] != "active"
-        row["directory_name"] = name
-        (findings.added if before is None else findings.changed).append(row)
+    def _look_at_all(
+        self,
+        names: list[str],
+        known: Known,
+        findings: _Findings,
+        *,
+        progress: Progress | None,
+        cancelled: threading.Event | None,
+    ) -> bool:
+        """Compare each folder with what is known of it. Returns False where this was cancelled."""
+        root, stat, active = str(self.folder), os.stat, known.active
+        if not names:
+            return True
+        with self._opened() as root_fd:
+            for number, name in enumerate(names, 1):
+                if cancelled is not None and cancelled.is_set():
+                    return False
+                key = active.get(name)
+                # Unrolled, as a scan of many datasets does little else.
+                if key is not None:
+                    try:
+                        now = properties_key(stat(f"{name}/{PROPERTIES_FILE}", dir_fd=root_fd))
+                    except OSError:
+                        now = contents_key(f"{root}/{name}")
+                    if now == key:
+                        if progress is not None:
+                            progress(number, len(names))
+                        continue
+                self._look_at(name, known, findings, root_fd)
+                if progress is not None:
+                    progress(number, len(names))
+        return True
+
+    def _look_at(self, name: str, known: Known, findings: _Findings, root_fd: int) -> None:
+        before = known.others.get(name)
+        # Looking for what a folder without a properties file may be is slow: its key is asked first.
+        if before is not None and self._is_as_unknown_as(before, name, root_fd):
+            findings.unusable += 1
+            return
+        finding = look(str(self.folder), name, root_fd)
+        findings.unusable += finding.status != "active"
+        if before is None and name not in known.active:
+            findings.added.append(finding)
+        elif before != (finding.disk_key, finding.status, finding.status_reason):
+            findings.changed.append(finding)
+
+    def _is_as_unknown_as(self, before: tuple[str, str, str], name: str, root_fd: int) -> bool:
+        key, status, _ = before
+        if status != "not imported yet" or not key or _has_properties(name, root_fd):
+            return False
+        return contents_key(f"{self.folder}/{name}") == key
+
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        """The folder itself, from which its datasets are reached without walking its path each time."""
+        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
 
-def disk_key(folder: str) -> str:
-    """Return what changes when the properties file of a dataset does."""
+def _unchanged(known: Known, started: float, notice: str) -> ScanReport:
+    there = len(known.active) + len(known.others)
+    return ScanReport(there, 0, 0, 0, 0, time.monotonic() - started, (notice,))
+
+
+def _has_properties(name: str, root_fd: int) -> bool:
     try:
-        status = os.stat(f"{folder}/{PROPERTIES_FILE}")  # noqa: PTH116 three times as fast as a Path
+        os.lstat(f"{name}/{PROPERTIES_FILE}", dir_fd=root_fd)
     except OSError:
-        return _UNEXPLORED
-    return f"{status.st_mtime_ns}:{status.st_size}:{status.st_ino}"
+        return False
+    return True
 
 
-def describe(folder: str, key: str) -> dict[str, Any]:
-    """Return the columns that a dataset's folder decides. Never raises for what lies in it."""
-    row: dict[str, Any] = {
-        "status": "active",
-        "status_reason": "",
-        "warnings": [],
-        "layers": [],
-        "properties": None,
-        "disk_key": key,
-    }
+def _missing(known: Known, seen: set[str]) -> list[str]:
+    gone = [name for name in known.active if name not in seen]
+    return gone + [name for name, row in known.others.items() if name not in seen and row[1] != "missing"]
+
+
+def _other_organizations(folder: Path) -> list[str]:
     try:
-        if key == _UNEXPLORED:
-            row.update(_explored(Path(folder)))
-        else:
-            origin = f"{folder.rpartition('/')[2]}/{PROPERTIES_FILE}"
-            document = decode_document(_read(folder), origin=origin)
-            check_document(document, origin=origin)
-            row["layers"] = [(layer.name, layer.category) for layer in document.data_layers]
-    except WkError as error:
-        row["status"] = "unreadable"
-        row["status_reason"] = str(error)
-    except (OSError, RecursionError, MemoryError) as error:
-        row["status"] = "unreadable"
-        row["status_reason"] = f"{folder} cannot be read: {getattr(error, 'strerror', None) or error}."
-    return row
+        with os.scandir(folder.parent) as entries:
+            return sorted(
+                entry.name
+                for entry in entries
+                if entry.name[0] != "." and entry.name != folder.name and entry.is_dir()
+            )
+    except OSError:
+        return []
 
 
-def _explored(folder: Path) -> dict[str, Any]:
-    """What a folder without a properties file is taken for."""
-    if not folder.exists():
-        target = folder.readlink() if folder.is_symlink() else folder
-        return {
-            "status": "unreadable",
-            "status_reason": f"the link {folder.name} points to {target}, which is not there.",
-        }
-    from wk_jupyter.datasource import encode_document  # noqa: PLC0415 keep the common way short
-    from wk_jupyter.store.explore import explore  # noqa: PLC0415 loads tensorstore
-
-    try:
-        found = explore(folder)
-    except WkError as error:
-        return {"status": "not imported yet", "status_reason": str(error)}
-    return {
-        "properties": encode_document(found.data_source),
-        "layers": [(layer.name, layer.category) for layer in found.data_source.layers],
-        "warnings": list(found.notices),
-    }
-
-
-def _read(folder: str) -> bytes:
-    path = f"{folder}/{PROPERTIES_FILE}"
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        raw = os.read(descriptor, _USUAL_BYTES)
-        if len(raw) == _USUAL_BYTES:
-            with open(descriptor, "rb", buffering=0, closefd=False) as stream:
-                raw += stream.read(MAX_PROPERTIES_BYTES + 1)
-    finally:
-        os.close(descriptor)
-    if len(raw) > MAX_PROPERTIES_BYTES:
-        raise InvalidDataSource(f"{path} is longer than {MAX_PROPERTIES_BYTES:,} bytes.", path=path)
-    return raw
+def _listed(names: list[str]) -> str:
+    more = len(names) - _MAX_NAMED
+    return ", ".join(map(storable, names[:_MAX_NAMED])) + (f" and {more} more" if more > 0 else "")
 
 
 @contextmanager

@@ -6,35 +6,54 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from wk_jupyter.datasource import DataSource
 
-def broken_links(folder: Path, layer_names: Iterable[str]) -> list[str]:
-    """Return a sentence for each link of a layer or a mag whose target is not there.
 
-    Looks at the dataset's folder and at those of its layers, no deeper.
+def broken_links(folder: Path, source: DataSource) -> list[str]:
+    """Return a sentence for each link of a layer or a mag whose target is not there, or is itself.
+
+    Looks at the dataset's folder, at those of its layers and at those in which its mags lie, no deeper.
+    A link by which many of them go is named once.
     """
-    sentences = _broken_in(f"{folder}", "")
-    for name in sorted(layer_names):
-        sentences += _broken_in(f"{folder}/{name}", f"{name}/")
-    return sentences
+    sentences: list[str] = []
+    for place in sorted(_places(source)):
+        sentences += _broken_in(folder / place, place)
+    return list(dict.fromkeys(sentences))
 
 
-def _broken_in(folder: str, prefix: str) -> list[str]:
+def broken_link(path: str | Path, name: str) -> str | None:
+    """Return a sentence on ``path``, called ``name``, where it is a link that leads nowhere."""
+    path = Path(path)
+    try:
+        target = path.readlink()
+    except OSError:  # not a link, or gone
+        return None
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return f"the link {name} points to {target}, which is not there or not mounted."
+    except OSError as error:
+        return f"the link {name} points to {target}, which cannot be reached: {error.strerror}."
+    return None
+
+
+def _places(source: DataSource) -> set[str]:
+    """Folders in which links may lie, relative to the dataset's."""
+    places = {""}
+    for layer in source.layers:
+        places.add(layer.name)
+        for mag in layer.mags:
+            path = os.path.normpath(mag.path or "")
+            if not path.startswith(("/", "..")) and "://" not in (mag.path or ""):
+                places.update(parent.as_posix() for parent in Path(path).parents if parent.name)
+    return places
+
+
+def _broken_in(folder: Path, place: str) -> Iterable[str]:
     try:
         with os.scandir(folder) as entries:
-            links = [entry for entry in entries if entry.is_symlink()]
-    except OSError:  # a layer that lies elsewhere, or a link that was named one level up
+            links = sorted(entry.name for entry in entries if entry.is_symlink())
+    except (OSError, ValueError):  # a layer that lies elsewhere, or a link that was named one level up
         return []
-    return [_sentence(entry, prefix) for entry in links if not _leads_somewhere(entry)]
-
-
-def _leads_somewhere(entry: os.DirEntry[str]) -> bool:
-    try:
-        entry.stat()
-    except OSError:  # also a loop of links
-        return False
-    return True
-
-
-def _sentence(entry: os.DirEntry[str], prefix: str) -> str:
-    target = Path(entry.path).readlink()
-    return f"the link {prefix}{entry.name} points to {target}, which is not there or not reachable."
+    named = (broken_link(folder / name, f"{place}/{name}" if place else name) for name in links)
+    return [sentence for sentence in named if sentence is not None]

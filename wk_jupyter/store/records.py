@@ -1,18 +1,23 @@
-"""What the catalog answers with."""
+"""What the catalog and the scan answer with."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 Status: TypeAlias = Literal["active", "not imported yet", "unreadable", "missing"]
+Order: TypeAlias = Literal["name", "created"]
 MISSING_REASON: Final = "No longer available on datastore."
 
 
 @dataclass(frozen=True)
 class DatasetRecord:
-    """One row of the catalog. ``layers`` are (name, category); ``created`` is in ms since 1970."""
+    """One row of the catalog. ``layers`` are (name, category); times are in ms since 1970.
+
+    ``directory_name`` is the folder on disk, ``name`` what people read. ``warnings`` are those of the
+    scan; ``Store.warnings`` adds what is true at the moment.
+    """
 
     id: str
     organization: str
@@ -24,6 +29,7 @@ class DatasetRecord:
     metadata: tuple[Mapping[str, Any], ...]
     is_public: bool
     created: int
+    sorting_key: int
     status: Status
     status_reason: str
     warnings: tuple[str, ...]
@@ -46,19 +52,25 @@ class DatasetRecord:
 
 @dataclass(frozen=True)
 class DatasetQuery:
-    """Which datasets to list. All pieces of ``search`` must be found, in whatever case."""
+    """Which datasets to list, and in which order.
+
+    All words of ``search`` must be found, in whatever case, in the name, the folder's name, the
+    description, the tags or the names of layers.
+    """
 
     search: str = ""
     is_active: bool | None = None
     organization: str | None = None
     folder_id: str | None = None
+    order: Order = "name"
+    descending: bool = False
     limit: int | None = None
     offset: int = 0
 
 
 @dataclass(frozen=True)
 class DatasetPage:
-    """A part of a list, sorted by name, and how many there are in all."""
+    """A part of a list, and how many there are in all."""
 
     records: list[DatasetRecord]
     total: int
@@ -72,8 +84,41 @@ class FolderRecord:
 
 
 @dataclass(frozen=True)
+class OrganizationRecord:
+    id: str
+    name: str
+    root_folder: FolderRecord
+
+
+@dataclass(frozen=True)
+class UserRecord:
+    """``created`` is in ms since 1970."""
+
+    id: str
+    name: str
+    is_admin: bool
+    created: int
+
+
+class FolderFinding(NamedTuple):
+    """What a dataset's folder says of it: the columns that the scan decides.
+
+    ``properties`` is the JSON of what was recognised where there is no properties file. ``disk_key``
+    changes when the folder has to be looked into again; empty: always.
+    """
+
+    directory_name: str
+    disk_key: str
+    status: Status = "active"
+    status_reason: str = ""
+    layers: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[str, ...] = ()
+    properties: bytes | None = None
+
+
+@dataclass(frozen=True)
 class ScanReport:
-    """What a scan of the data directory found."""
+    """What a scan of the data directory found. ``touched`` are ids of datasets that changed or went."""
 
     datasets: int
     added: int
@@ -82,3 +127,4 @@ class ScanReport:
     unusable: int
     seconds: float
     notices: tuple[str, ...] = ()
+    touched: tuple[str, ...] = field(default=(), repr=False)

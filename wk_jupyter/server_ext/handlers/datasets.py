@@ -49,7 +49,7 @@ class DatasetHandler(LayerHandler):
             is_editable=self.identity.is_owner,
             last_used_by_user=0,
             logo_url="",
-            sorting_key=record.created,
+            sorting_key=record.sorting_key,
             metadata=[dict(entry) for entry in record.metadata],
             is_unreported=not record.is_active,
             tags=list(record.tags),
@@ -57,7 +57,7 @@ class DatasetHandler(LayerHandler):
             used_storage_bytes=None,
             is_virtual=False,
             status_reason=record.status_reason,
-            warnings=list(record.warnings),
+            warnings=list(store.warnings(record)),
         )
         return encode_big_integers(msgspec.to_builtins(dataset), self.version)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import wk_jupyter
 from wk_jupyter.api.models import BuildInfo, DataStore, Health, HttpApiVersioning, Software, User
 from wk_jupyter.api.openapi import describe
@@ -43,12 +41,12 @@ class UserHandler(WkHandler):
         name = self.services.owner_name
         self.send(
             User(
-                id=user_id(store.data_dir_id, name),
+                id=store.owner.id,
                 email=f"{name}@localhost",
                 organization=store.config.organization,
                 first_name=name,
                 last_name="",
-                created=0,
+                created=store.owner.created,
                 last_activity=0,
                 is_active=True,
                 is_admin=True,
@@ -78,11 +76,6 @@ class NowhereHandler(WkHandler):
         from wk_jupyter.errors import NotFound  # noqa: PLC0415
 
         raise NotFound("There is nothing at this address.", hint="api/openapi.json lists all addresses.")
-
-
-def user_id(data_dir_id: str, name: str) -> str:
-    """An id in the form of WEBKNOSSOS's, the same as long as the data directory is."""
-    return hashlib.sha256(f"{data_dir_id} {name}".encode()).hexdigest()[:24]
 
 
 def data_store(handler: WkHandler) -> DataStore:

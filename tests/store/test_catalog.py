@@ -1,0 +1,192 @@
+"""The database itself: how it is made, upgraded, shared and refused."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.dialects import postgresql
+
+from wk_jupyter.errors import Conflict, CorruptData, InvalidInput
+from wk_jupyter.store import DatasetQuery, Store, StoreConfig
+from wk_jupyter.store.access import owner
+from wk_jupyter.store.catalog import database
+from wk_jupyter.store.catalog.database import new_id, open_database, writing
+from wk_jupyter.store.catalog.migrations import HEAD
+from wk_jupyter.store.catalog.tables import datasets, metadata
+
+sys.path.insert(0, str(Path(__file__).parent))
+from datasets_on_disk import write_dataset
+
+SCRIPTS = Path(database.__file__).parent / "migrations"
+
+
+def alembic_config(connection: sa.Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    config.attributes["connection"] = connection
+    return config
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'catalog.sqlite'}"
+
+
+def differences(engine: sa.Engine) -> list:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        return compare_metadata(context, metadata)
+
+
+def test_migrations_make_the_tables_that_the_code_uses(url):
+    engine = open_database(url)
+    assert differences(engine) == []
+    engine.dispose()
+
+
+def test_the_newest_migration_is_known():
+    assert ScriptDirectory.from_config(alembic_config()).get_heads() == [HEAD]
+
+
+def test_migrations_go_back_and_forth_and_keep_datasets(tmp_path):
+    config = StoreConfig(tmp_path / "data", "lab")
+    write_dataset(config.data_dir / "binaryData" / "lab", "Größe")
+    store = Store(config)
+    store.scan()
+    before = store.list_datasets(owner("ada"), DatasetQuery()).records
+    with writing(store._engine) as connection:
+        command.downgrade(alembic_config(connection), "0001")
+    store.close()
+    again = Store(config)
+    assert differences(again._engine) == []
+    assert again.list_datasets(owner("ada"), DatasetQuery(search="GRÖSSE")).records == before
+    assert again.list_datasets(owner("ada"), DatasetQuery(search="cells")).records == before
+    again.close()
+
+
+def test_the_tables_can_be_made_on_postgresql():
+    dialect = postgresql.dialect()
+    statements = [
+        str(sa.schema.CreateTable(table).compile(dialect=dialect)) for table in metadata.sorted_tables
+    ]
+    assert any("tags JSON DEFAULT '[]' NOT NULL" in statement for statement in statements)
+
+
+def test_sqlite_keeps_a_log_waits_for_others_and_minds_references(url):
+    engine = open_database(url)
+    with engine.connect() as connection:
+        pragmas = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "foreign_keys", "busy_timeout")
+        ]
+        assert pragmas == ["wal", 1, 30_000]
+    row = {"organization_id": "0" * 24, "folder_id": "0" * 24, "created": 0, "disk_key": "", "layers": []}
+    row |= {"id": new_id(), "directory_name": "d", "name": "d", "status": "active"}
+    with pytest.raises(sa.exc.IntegrityError), engine.begin() as connection:
+        connection.execute(sa.insert(datasets).values(row))
+    engine.dispose()
+
+
+def test_a_damaged_catalog_is_told(tmp_path):
+    (tmp_path / "wk_jupyter.sqlite").write_bytes(b"this is no database, but long enough to look at" * 20)
+    with pytest.raises(CorruptData, match=r"wk_jupyter\.sqlite"):
+        Store(StoreConfig(data_dir=tmp_path))
+
+
+def test_a_catalog_that_cannot_be_opened_is_told(tmp_path):
+    (tmp_path / "wk_jupyter.sqlite").mkdir()
+    with pytest.raises(InvalidInput, match=r"wk_jupyter\.sqlite cannot be opened"):
+        Store(StoreConfig(data_dir=tmp_path))
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "oracle99://host/db"])
+def test_an_address_that_is_none_is_told(url):
+    with pytest.raises(InvalidInput, match="address of the catalog"):
+        open_database(url)
+
+
+def test_a_newer_catalog_is_refused(tmp_path, url):
+    open_database(url).dispose()
+    connection = sqlite3.connect(tmp_path / "catalog.sqlite")
+    with connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(Conflict, match="newer version"):
+        open_database(url)
+
+
+def test_an_up_to_date_catalog_opens_without_alembic(tmp_path):
+    program = (
+        "import sys; from pathlib import Path; from wk_jupyter.store import Store, StoreConfig\n"
+        "Store(StoreConfig(data_dir=Path(sys.argv[1])))\n"
+        "sys.exit('alembic' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    assert subprocess.run(command, check=False).returncode == 1  # the first time, it makes the tables
+    assert subprocess.run(command, check=False).returncode == 0
+
+
+def test_servers_that_start_at_once_make_one_catalog(tmp_path):
+    program = (
+        "import sys; from pathlib import Path; from wk_jupyter.store import Store, StoreConfig\n"
+        "sys.stdin.readline()\n"
+        "store = Store(StoreConfig(data_dir=Path(sys.argv[1]), organization='lab', owner_name='ada'))\n"
+        "store.scan()\n"
+        "print(store.data_dir_id, store.owner.id, store.root_folder.id)"
+    )
+    for number in range(20):
+        write_dataset(tmp_path / "binaryData" / "lab", f"d{number}")
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    told = {process.communicate(timeout=120)[0] for process in started}
+    assert [process.returncode for process in started] == [0] * 4
+    assert len(told) == 1
+    store = Store(StoreConfig(tmp_path, "lab"))
+    assert store.list_datasets(owner("ada"), DatasetQuery()).total == 20
+    store.close()
+
+
+def test_writers_that_read_first_take_turns(url):
+    engine = open_database(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE counter (n INTEGER)")
+        connection.exec_driver_sql("INSERT INTO counter VALUES (0)")
+
+    def count() -> None:
+        for _ in range(10):
+            with writing(engine) as connection:
+                seen = connection.exec_driver_sql("SELECT n FROM counter").scalar_one()
+                connection.exec_driver_sql("UPDATE counter SET n = ?", (seen + 1,))
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT n FROM counter").scalar_one() == 40
+    engine.dispose()

@@ -1,0 +1,23 @@
+"""Text as it is searched and sorted: the same letters in whatever case and composition."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+
+def fold(text: str) -> str:
+    """Return what is equal for texts that differ in case or in how their letters are composed."""
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def searchable(parts: Iterable[str | None]) -> str:
+    """Return folded parts a line each: words are looked for inside of them, never across two."""
+    return fold("\n".join(part for part in parts if part))
+
+
+def storable(text: str) -> str:
+    """Return the text with what is no Unicode, such as bytes of a folder's name, written as escapes."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
