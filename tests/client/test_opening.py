@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from conftest import TOKEN, Known, running
+from known_server import TOKEN, Known, running
 
 import wk_jupyter as wk
 from wk_jupyter import errors

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import BOX, TOKEN, Known
+from known_server import BOX, TOKEN, Known
 
 import wk_jupyter as wk
 from wk_jupyter import errors

@@ -7,7 +7,7 @@ import socket
 import traceback
 
 import pytest
-from conftest import TOKEN, Known
+from known_server import TOKEN, Known
 
 import wk_jupyter as wk
 from wk_jupyter import errors

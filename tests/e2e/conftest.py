@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from known_datasets import write_datasets
+from known_datasets import SHOW, write_datasets
 from lab import Lab, Notebook, running_lab
 from picture import Picture
 
@@ -86,9 +86,3 @@ def show_known(open_notebook: OpenNotebook, page: Page) -> Callable[..., tuple[N
         return notebook, Picture(page)
 
     return show
-
-
-SHOW = """\
-import wk_jupyter as wk
-viewer = wk.open("known").view(position=(64, 48, 32), zoom=0.5)
-viewer"""

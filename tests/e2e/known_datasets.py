@@ -15,6 +15,10 @@ SIZE = (128, 96, 64)
 FIRST_ID = 2**60 + 3  # JavaScript's numbers end at 2**53
 BLOCK = 32
 BROKEN_CUBE = (1, 1, 1)
+SHOW = """\
+import wk_jupyter as wk
+viewer = wk.open("known").view(position=(64, 48, 32), zoom=0.5)
+viewer"""  # the middle of ``known``, two pixels a voxel
 
 
 def grey(x: int, y: int, z: int) -> int:

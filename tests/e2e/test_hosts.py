@@ -8,8 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import SHOW
-from known_datasets import BROKEN_CUBE, grey
+from known_datasets import BROKEN_CUBE, SHOW, grey
 from lab import TOKEN, is_alive, until
 from picture import Picture
 from test_viewer_in_lab import XY, greys
