@@ -74,12 +74,12 @@ def write_real(root: Path) -> Iterator[tuple[str, Truth]]:
 class running:  # noqa: N801 used as a function
     """A Jupyter server with the extension, as a process of its own; gives the extension's address."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *options: str) -> None:
         own = {f"JUPYTER_{kind}_DIR": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
         plain = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "JPY", "WK_"))}
         command = [sys.executable, "-m", "jupyter", "server", "--no-browser", "--allow-root", "--port=0"]
         command += ["--ServerApp.base_url=/user/ada/", f"--IdentityProvider.token={TOKEN}"]
-        command += [f"--WkJupyterApp.data_dir={home / 'data'}", "--WkJupyterApp.organization=lab"]
+        command += [f"--WkJupyterApp.data_dir={home / 'data'}", "--WkJupyterApp.organization=lab", *options]
         self.process = subprocess.Popen(
             command, cwd=home, env=plain | own, stderr=subprocess.PIPE, text=True, start_new_session=True
         )

@@ -21,7 +21,7 @@ def test_every_error_class_has_its_status():
 
 
 def test_nothing_is_told_of_the_unexpected():
-    assert b"secret" not in body_of(ValueError("secret path /home/ada"), 500)
+    assert b"secret" not in body_of(ValueError("secret path /home/ada"), 500, str)
 
 
 BAD_REQUESTS = [

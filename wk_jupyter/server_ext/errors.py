@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
@@ -62,14 +63,17 @@ def status_of(error: BaseException) -> HTTPStatus:
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def body_of(error: BaseException | None, status: int) -> bytes:
-    """The JSON body of an error reply. Nothing of an unexpected exception is told to the client."""
-    return msgspec.json.encode(Messages(messages=[_message(error, status)]))
+def body_of(error: BaseException | None, status: int, tell: Callable[[str], str]) -> bytes:
+    """The JSON body of an error reply; ``tell`` leaves out of a text what the client may not know.
+
+    Nothing of an unexpected exception is told to anybody.
+    """
+    return msgspec.json.encode(Messages(messages=[_message(error, status, tell)]))
 
 
-def _message(error: BaseException | None, status: int) -> Message:
+def _message(error: BaseException | None, status: int, tell: Callable[[str], str]) -> Message:
     if isinstance(error, errors.WkError):
-        return Message(error=error.message, hint=error.hint, code=error.code)
+        return Message(error=tell(error.message), hint=tell(error.hint), code=error.code)
     if status in _HTTP_MESSAGES:
         return _HTTP_MESSAGES[HTTPStatus(status)]
     if status < HTTPStatus.INTERNAL_SERVER_ERROR:

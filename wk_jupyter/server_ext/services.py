@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
     from logging import Logger
+    from pathlib import Path
 
     from wk_jupyter.store import DatasetRecord, ScanReport, Store
 
@@ -58,6 +59,10 @@ class Services:
                 self._opening = asyncio.ensure_future(self.run(self._open))
             self._opened = await asyncio.shield(self._opening)
         return self._opened
+
+    def folder(self, record: DatasetRecord) -> Path | None:
+        """Where a dataset lies, as far as the store is open."""
+        return None if self._opened is None else self._opened.folder(record)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call what may block on a thread."""

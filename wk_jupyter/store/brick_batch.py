@@ -96,7 +96,10 @@ class BrickBatch:
         mags: Sequence[OpenMag | WkError],
         bricks: Sequence[tuple[int, int, int, int]],
         bytes_per_voxel: int,
+        tell: Callable[[WkError], bytes] = failure_payload,
     ) -> None:
+        """``tell`` makes the payload of a brick that cannot be read."""
+        self._tell = tell
         self._brick_bytes = BRICK_SIDE**3 * bytes_per_voxel
         self._codes = [MISSING_CODE] * len(bricks)
         self._payloads: list[bytes | bytearray | memoryview] = [b""] * len(bricks)
@@ -205,7 +208,7 @@ class BrickBatch:
 
     def _fail(self, place: int, error: WkError) -> None:
         self._codes[place] = FAILED_CODE
-        self._payloads[place] = failure_payload(error)
+        self._payloads[place] = self._tell(error)
 
     def _put_raw(self, place: int, raw: bytes) -> None:
         self._codes[place] = Status.OK

@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from wk_jupyter.api.frames import BRICK_SIDE, MAX_BRICKS, Encoding, decode_payload, ok_code
+from wk_jupyter.api.frames import BRICK_SIDE, MAX_BRICKS, Encoding, decode_payload, failure_payload, ok_code
 from wk_jupyter.datasource import LayerSource, MagSource
 from wk_jupyter.errors import InvalidDataSource, InvalidInput, MagNotFound, TooLarge, WkError
 from wk_jupyter.geometry import BoundingBox, Mag, Vec3Int
@@ -160,12 +160,14 @@ class LayerReader:
         *,
         zstd_body: bool = False,
         slots: AbstractAsyncContextManager[Any] | None = None,
+        tell: Callable[[WkError], bytes] = failure_payload,
     ) -> BrickReply:
         """Return the bricks of a request in one frame.
 
         A brick that crosses the border of the layer's box comes with all that is stored of it. One that
         cannot be read is told as failed, beside the others. ``zstd_body`` tells that the client takes
-        ``Content-Encoding: zstd``; ``slots`` is held while bricks are decoded or read from disk.
+        ``Content-Encoding: zstd``; ``slots`` is held while bricks are decoded or read from disk;
+        ``tell`` makes the payload of a brick that cannot be read.
         Raises InvalidInput, TooLarge or MagNotFound where the request as a whole cannot be answered.
         """
         if len(request.bricks) > MAX_BRICKS:
@@ -176,7 +178,7 @@ class LayerReader:
             raise TooLarge(f"{len(request.mags)} mags are too many for one request.")
         position = self._checked({c.name: c.value for c in request.additional_coordinates})
         mags = [self._open.get(mag) or await self._mag_or_error(mag) for mag in request.mags]
-        batch = BrickBatch(mags, request.bricks, self.layer.bytes_per_voxel)
+        batch = BrickBatch(mags, request.bricks, self.layer.bytes_per_voxel, tell)
         form = batch.choose_form(request.accept, zstd_body=zstd_body)
         batch.pass_on(form)
         if batch.is_waiting or not batch.is_small:

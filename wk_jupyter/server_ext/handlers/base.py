@@ -12,6 +12,8 @@ from tornado.web import HTTPError
 from wk_jupyter.api.versions import CURRENT_API_VERSION, DATA_VERSION
 from wk_jupyter.errors import Forbidden, InvalidInput, WkError
 from wk_jupyter.server_ext import auth
+from wk_jupyter.server_ext.addresses import outer_address
+from wk_jupyter.server_ext.discretion import without_server_paths
 from wk_jupyter.server_ext.errors import body_of, status_of
 from wk_jupyter.server_ext.operations import Access
 from wk_jupyter.server_ext.ranges import Unsatisfiable
@@ -35,8 +37,9 @@ _OWN_HEADERS = "MISSING-BUCKETS, X-Total-Count, Content-Range, Accept-Ranges"
 class WkHandler(JupyterHandler):
     """Subclasses write ``get``, ``post``, …; by then access is checked."""
 
-    identity: auth.Identity
+    identity = auth.ANONYMOUS
     version: int
+    _record: DatasetRecord | None = None
     frequent: ClassVar[bool] = False
     """Of the routes that are called thousands of times: success and absence are not logged."""
 
@@ -117,10 +120,21 @@ class WkHandler(JupyterHandler):
     async def dataset(self, ref: str) -> DatasetRecord:
         """The dataset of an id or ``name-id``; raises DatasetNotFound where the principal may not see it."""
         store = await self.services.store()
-        known = store.cached_dataset(self.principal, ref)
-        if known is not None:
-            return known
-        return await self.services.run(store.dataset, self.principal, ref)
+        record = store.cached_dataset(self.principal, ref)
+        if record is None:
+            record = await self.services.run(store.dataset, self.principal, ref)
+        self._record = record
+        return record
+
+    def told(self, text: str, record: DatasetRecord | None = None) -> str:
+        """``text`` without what this client may not know of the server's disk.
+
+        ``record`` is the dataset that it is about, else the one that was asked for.
+        """
+        if self.identity.is_owner:
+            return text
+        record = record or self._record
+        return without_server_paths(text, self.services.folder(record) if record else None)
 
     def query(self, model: type[T]) -> T:
         """The query as a model; raises InvalidInput naming the parameter. Others are ignored."""
@@ -142,7 +156,8 @@ class WkHandler(JupyterHandler):
 
     def base(self) -> str:
         """The absolute address of the extension without a slash at its end, as this client reaches it."""
-        return f"{self.request.protocol}://{self.request.host}{self.base_url}wk"
+        trusted = getattr(self.serverapp, "trust_xheaders", False)
+        return outer_address(self.request, self.base_url, trusts_proxies=trusted) + "wk"
 
     def data_base(self) -> str:
         return f"{self.base()}/data/v{DATA_VERSION}"
@@ -180,7 +195,7 @@ class WkHandler(JupyterHandler):
             self.set_header("Allow", ", ".join(self._methods()))
         if isinstance(error, Unsatisfiable):
             self.set_header("Content-Range", f"bytes */{error.size}")
-        self.finish(body_of(error, status))
+        self.finish(body_of(error, status, self.told))
 
     def log_exception(
         self,

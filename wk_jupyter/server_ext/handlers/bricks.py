@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wk_jupyter.errors import TooLarge
+from wk_jupyter.api.frames import failure_payload
+from wk_jupyter.errors import TooLarge, WkError
 from wk_jupyter.server_ext.handlers.layers import LayerHandler
 from wk_jupyter.store.bricks import BrickRequest
 
@@ -19,8 +20,9 @@ class BricksHandler(LayerHandler):
             )
         reader = await self.layer(dataset, layer)
         offered = self.request.headers.get("Accept-Encoding", "")
-        slots = self.services.decode_slots
-        reply = await reader.bricks(request, zstd_body="zstd" in offered, slots=slots)
+        reply = await reader.bricks(
+            request, zstd_body="zstd" in offered, slots=self.services.decode_slots, tell=self._failure
+        )
         self.set_header("Content-Type", "application/octet-stream")
         self.set_header("Vary", "Accept-Encoding")
         if reply.content_encoding is not None:
@@ -28,3 +30,6 @@ class BricksHandler(LayerHandler):
         self.set_header("Content-Length", str(len(reply.body)))
         self.flush()  # the head goes first: joined to it, a megabyte of bricks would be copied once more
         self.finish(reply.body)
+
+    def _failure(self, error: WkError) -> bytes:
+        return failure_payload(WkError(self.told(error.message), hint=self.told(error.hint)))

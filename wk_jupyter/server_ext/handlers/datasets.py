@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -56,15 +57,15 @@ class DatasetHandler(LayerHandler):
             folder_id=record.folder_id,
             used_storage_bytes=None,
             is_virtual=False,
-            status_reason=record.status_reason,
-            warnings=list(store.warnings(record)),
+            status_reason=self.told(record.status_reason, record),
+            warnings=[self.told(warning, record) for warning in store.warnings(record)],
         )
         return encode_big_integers(msgspec.to_builtins(dataset), self.version)
 
     def _data_source_document(self, store: Store, record: DatasetRecord) -> dict[str, Any]:
         identity = {"name": record.directory_name, "team": record.organization}
         if not record.is_active:
-            return {"id": identity, "status": _status(record)}
+            return {"id": identity, "status": self._status(record)}
         folder = store.folder(record)
 
         def mag_path(layer: LayerSource, mag: MagSource) -> str | None:
@@ -73,11 +74,17 @@ class DatasetHandler(LayerHandler):
             return str(store.mag_folder(record, layer.name, mag.mag))
 
         def attachment_path(path: str) -> str:
-            return str(folder / path) if self.identity.is_owner else path
+            if self.identity.is_owner:
+                return str(folder / path)
+            return PurePosixPath(path).name if path.startswith("/") else path
 
         return dataset_document(
             store.data_source(record), identity=identity, mag_path=mag_path, attachment_path=attachment_path
         )
+
+    def _status(self, record: DatasetRecord) -> str:
+        """Nothing where all is well, else why the dataset cannot be used."""
+        return "" if record.is_active else self.told(record.status_reason or record.status, record)
 
 
 class DatasetListHandler(DatasetHandler):
@@ -108,17 +115,12 @@ class DatasetListHandler(DatasetHandler):
             created=record.created,
             is_editable=self.identity.is_owner,
             last_used_by_user=0,
-            status=_status(record),
+            status=self._status(record),
             tags=list(record.tags),
             is_unreported=not record.is_active,
             color_layer_names=list(record.color_layer_names),
             segmentation_layer_names=list(record.segmentation_layer_names),
         )
-
-
-def _status(record: DatasetRecord) -> str:
-    """Nothing where all is well, else why the dataset cannot be used."""
-    return "" if record.is_active else record.status_reason or record.status
 
 
 def _catalog_query(query: DatasetListQuery) -> DatasetQuery:
