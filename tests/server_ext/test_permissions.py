@@ -26,6 +26,7 @@ MATRIX = {
     ("GET", "api", "datasets"): (None, EVERYBODY),
     ("POST", "api", "datasets/refresh"): (None, OWNER),
     ("GET", "api", "datasets/disambiguate/{organization}/{directory}/toId"): (None, VISIBLE),
+    ("GET", "api", "datasets/{name}/isValidNewName"): (None, OWNER),
     ("GET", "api", "datasets/{dataset}"): (None, VISIBLE),
     ("GET", "api", "datasetConfigurations/{dataset}"): (None, VISIBLE),
     ("POST", "api", "datasetConfigurations/{dataset}"): ([], VISIBLE),
@@ -68,7 +69,7 @@ for root in ("zarr3", "zarr3_experimental"):
     ):
         MATRIX["GET", "data", f"{root}/{{dataset}}{rest}"] = (None, VISIBLE)
 
-VALUES = {"organization": "lab", "layer": "color", "mag": "1", "kind": "agglomerate"}
+VALUES = {"organization": "lab", "name": "new", "layer": "color", "mag": "1", "kind": "agglomerate"}
 ROUTES = {(operation.method, operation.area, operation.path): operation for operation in OPERATIONS}
 
 

@@ -174,6 +174,13 @@ class DatasetListQuery(Wire):
     compact: bool = False
 
 
+class NameCheck(Wire):
+    """``errors`` has a sentence for each reason why a dataset cannot have this name."""
+
+    is_valid: bool
+    errors: list[str]
+
+
 class ScanSummary(Wire):
     """What a scan of the data directory found."""
 

@@ -35,6 +35,7 @@ class WkJupyterApp(WkSettings, ExtensionApp):
             cutout_bytes=self.max_cutout_bytes,
             bricks_per_request=self.max_bricks_per_request,
             concurrent_decodes=self.concurrent_decodes,
+            kept_picture_bytes=self.thumbnail_cache_bytes,
         )
         self.services = Services(self.open_store, owner_name=self.owner, limits=limits, log=self.log)
         self.services.logs_every_request = getattr(self.serverapp, "log_level", logging.INFO) in {

@@ -45,6 +45,10 @@ _DATASETS: Final = (
         VISIBLE, "The id of a dataset's folder", models.DatasetIdentity,
     ),
     Operation(
+        "GET", "api", "datasets/{name}/isValidNewName", datasets.NameCheckHandler, SIGNED_IN,
+        "Whether a new dataset may have this name", models.NameCheck,
+    ),
+    Operation(
         "GET", "api", "datasets/{dataset}", datasets.DatasetDetailHandler, VISIBLE, "One dataset",
         models.Dataset,
     ),
@@ -69,7 +73,7 @@ _DATASETS: Final = (
         "Look for datasets on the disk", models.ScanSummary,
     ),
     Operation(
-        "POST", "data", "triggers/reload/{organization}/{dataset}", datasets.RefreshHandler, SIGNED_IN,
+        "POST", "data", "triggers/reload/{organization}/{dataset}", datasets.ReloadHandler, SIGNED_IN,
         "Look at a dataset on the disk", models.ScanSummary,
     ),
 )  # fmt: skip

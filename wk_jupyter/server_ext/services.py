@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
+from wk_jupyter.server_ext.picture_cache import PictureCache
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from logging import Logger
@@ -24,11 +26,12 @@ _FIRST_SCAN_SECONDS: Final = 10.0
 
 @dataclass(frozen=True)
 class Limits:
-    """Sizes are in bytes of voxels."""
+    """Sizes are in bytes, of voxels unless the name says otherwise."""
 
     cutout_bytes: int
     bricks_per_request: int
     concurrent_decodes: int
+    kept_picture_bytes: int
 
 
 class Services:
@@ -43,6 +46,7 @@ class Services:
         self.limits = limits
         self.log = log
         self.threads = ThreadPoolExecutor(limits.concurrent_decodes + 2, thread_name_prefix="wk_jupyter")
+        self.pictures = PictureCache(limits.kept_picture_bytes)
         self.decode_slots = asyncio.Semaphore(limits.concurrent_decodes)
         self.scanning = False
         self.logs_every_request = False
@@ -77,6 +81,15 @@ class Services:
             return await self.run(store.scan)
         finally:
             self.scanning = False
+
+    async def look_again(self, record: DatasetRecord) -> DatasetRecord:
+        """Compare one dataset with the disk, and forget all that was made from it."""
+        store = await self.store()
+        found = await self.run(store.check_disk, record)
+        self.pictures.drop(record.id)
+        for key in [key for key in self._sizes if key[0] == record.id]:
+            del self._sizes[key]
+        return found
 
     async def first_scan(self) -> None:
         """Wait until the scan at the start is over, so that a new folder is not said to be missing.

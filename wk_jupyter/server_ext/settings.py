@@ -42,6 +42,12 @@ class WkSettings(Configurable):
         config=True,
         help="""Memory for decoded chunks of formats whose chunks are not passed on as they lie, in bytes.""",
     )
+    thumbnail_cache_bytes = Int(
+        32 * _MIB,
+        min=0,
+        config=True,
+        help="""Memory for thumbnails that were drawn lately, in bytes.""",
+    )
     max_open_files = Int(
         256,
         min=8,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,14 @@ from wk_jupyter.api.models import (
     DatasetListQuery,
     Folder,
     FolderWithParent,
+    NameCheck,
     ScanSummary,
 )
 from wk_jupyter.api.versions import encode_big_integers, lists_are_compact
 from wk_jupyter.errors import InvalidInput
 from wk_jupyter.server_ext.handlers.layers import LayerHandler
 from wk_jupyter.server_ext.handlers.server import data_store
+from wk_jupyter.store.dataset_name import faults_of_name
 
 if TYPE_CHECKING:
     from wk_jupyter.datasource import LayerSource, MagSource
@@ -187,6 +190,29 @@ class RefreshHandler(LayerHandler):
     async def post(self, **_: str) -> None:
         report = await self.services.scan()
         self.send(ScanSummary(datasets=report.datasets, unusable=report.unusable, seconds=report.seconds))
+
+
+class ReloadHandler(LayerHandler):
+    """Look at one dataset again: also its voxels may have changed."""
+
+    async def post(self, organization: str, dataset: str) -> None:
+        from wk_jupyter.store.access import no_such_dataset  # noqa: PLC0415 - loaded with the store
+
+        started = time.monotonic()
+        record = await self.dataset(dataset)
+        if organization != record.organization:
+            raise no_such_dataset(dataset)
+        found = await self.services.look_again(record)
+        seconds = time.monotonic() - started
+        self.send(ScanSummary(datasets=1, unusable=int(not found.is_active), seconds=seconds))
+
+
+class NameCheckHandler(LayerHandler):
+    """Whether a new dataset may have a name; that another one has it does not matter."""
+
+    async def get(self, name: str) -> None:
+        faults = faults_of_name(name)
+        self.send(NameCheck(is_valid=not faults, errors=faults))
 
 
 class FolderTreeHandler(LayerHandler):

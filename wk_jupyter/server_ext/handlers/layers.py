@@ -22,7 +22,10 @@ class LayerHandler(WkHandler):
 
     async def layer(self, dataset: str, layer: str) -> LayerReader:
         """Raises DatasetNotFound, also for what the principal may not see, and LayerNotFound."""
-        record = await self.dataset(dataset)
+        return await self.reader(await self.dataset(dataset), layer)
+
+    async def reader(self, record: DatasetRecord, layer: str) -> LayerReader:
+        """Raises LayerNotFound."""
         store = await self.store()
         reader = store.cached_layer(record, layer)
         return reader if reader is not None else await self.services.run(store.layer, record, layer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,65 +10,92 @@ from wk_jupyter.api.models import FoundData, Histogram, PictureQuery
 from wk_jupyter.errors import InvalidInput
 from wk_jupyter.server_ext.handlers.layers import LayerHandler
 from wk_jupyter.server_ext.handlers.zarr import mag_of
+from wk_jupyter.server_ext.picture_cache import Picture
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from wk_jupyter.store.pictures import PictureLayer
+    from wk_jupyter.store import DatasetRecord
 
 
 class PictureHandler(LayerHandler):
-    async def send_picture(
-        self, layers: Sequence[PictureLayer], query: PictureQuery, configuration: Mapping[str, Any]
-    ) -> None:
-        """Draw and send; what the query leaves open comes from the view configuration."""
-        from wk_jupyter.store.pictures import picture, view_of  # noqa: PLC0415 - loads Pillow
+    """Draws what is not kept. An error is told as JSON: it never looks like a picture of nothing."""
 
-        center = _center(query, configuration)
-        zoom = query.zoom if query.zoom is not None else _positive(configuration.get("zoom"))
-        view = view_of(layers, size=(query.width, query.height), center=center, zoom=zoom)
+    async def send_picture(
+        self,
+        record: DatasetRecord,
+        query: PictureQuery,
+        configuration: Mapping[str, Any],
+        layers: Mapping[str, dict[str, Any]],
+    ) -> None:
+        """Send ``layers``, with their settings; the configuration tells what the query leaves open."""
         image_format: Literal["JPEG", "PNG"] = (
             "PNG" if self.request.path.rstrip("/").endswith(".png") else "JPEG"
         )
+        # All that a picture is made of: a change in any of it makes another key.
+        made_of = repr((query, configuration, layers)).encode()
+        key = (record.id, (record.disk_key, image_format, hashlib.sha256(made_of).digest()))
+        kept = self.services.pictures
+        picture = kept.get(key)
+        if picture is None:
+            picture = Picture.of(await self._draw(record, query, configuration, layers, image_format))
+            kept.put(key, picture)
+        self.set_header("Content-Type", f"image/{image_format.lower()}")
+        self.set_header("ETag", picture.etag)
+        # Asked again each time, which costs little: voxels change on disk without a word.
+        self.set_header("Cache-Control", "private, no-cache")
+        if self.check_etag_header():
+            self.set_status(304)
+            self.finish()
+        else:
+            self.finish(picture.image)
+
+    async def _draw(
+        self,
+        record: DatasetRecord,
+        query: PictureQuery,
+        configuration: Mapping[str, Any],
+        layers: Mapping[str, dict[str, Any]],
+        image_format: Literal["JPEG", "PNG"],
+    ) -> bytes:
+        from wk_jupyter.store.pictures import PictureLayer, picture, view_of  # noqa: PLC0415 - loads Pillow
+
+        drawn = []
+        for name, settings in layers.items():
+            reader = await self.reader(record, name)
+            mag = mag_of(reader.layer, query.mag) if query.mag is not None else None
+            drawn.append(PictureLayer(reader, settings, mag))
+        zoom = query.zoom if query.zoom is not None else _positive(configuration.get("zoom"))
+        size, center = (query.width, query.height), _center(query, configuration)
+        view = view_of(drawn, size=size, center=center, zoom=zoom)
         blend_mode = str(configuration.get("blendMode", "Additive"))
         async with self.services.decode_slots:
-            image = await picture(layers, view, blend_mode=blend_mode, image_format=image_format)
-        self.set_header("Content-Type", f"image/{image_format.lower()}")
-        self.finish(image)
+            return await picture(drawn, view, blend_mode=blend_mode, image_format=image_format)
 
 
 class LayerThumbnailHandler(PictureHandler):
     async def get(self, dataset: str, layer: str) -> None:
-        from wk_jupyter.store.pictures import PictureLayer  # noqa: PLC0415
-
         query = self.query(PictureQuery)
-        reader = await self.layer(dataset, layer)
+        record = await self.dataset(dataset)
+        (await self.data_source_of(record)).layer(layer)
         store = await self.store()
-        configuration = await self.services.run(store.view_configuration, await self.dataset(dataset))
+        configuration = await self.services.run(store.view_configuration, record)
         settings = _settings_of(configuration, layer) | _overrides(query)
-        mag = mag_of(reader.layer, query.mag) if query.mag is not None else None
         # A layer that is asked for is shown, whatever it weighs among others.
         settings["alpha"] = 100
-        await self.send_picture([PictureLayer(reader, settings, mag)], query, configuration)
+        await self.send_picture(record, query, configuration, {layer: settings})
 
 
 class DatasetThumbnailHandler(PictureHandler):
     async def get(self, dataset: str) -> None:
-        from wk_jupyter.store.pictures import PictureLayer  # noqa: PLC0415
-
         query = self.query(PictureQuery)
         record = await self.dataset(dataset)
         source = await self.data_source_of(record)
         store = await self.store()
         configuration = await self.services.run(store.view_configuration, record)
         names = shown_layers({layer.name: layer.category for layer in source.layers}, configuration)
-        layers = [
-            PictureLayer(
-                await self.services.run(store.layer, record, name), _settings_of(configuration, name)
-            )
-            for name in names
-        ]
-        await self.send_picture(layers, query, configuration)
+        layers = {name: _settings_of(configuration, name) for name in names}
+        await self.send_picture(record, query, configuration, layers)
 
 
 class HistogramHandler(LayerHandler):
