@@ -145,7 +145,7 @@ def test_servers_that_start_at_once_make_one_catalog(tmp_path):
         "sys.stdin.readline()\n"
         "store = Store(StoreConfig(data_dir=Path(sys.argv[1]), organization='lab', owner_name='ada'))\n"
         "store.scan()\n"
-        "print(store.data_dir_id, store.owner.id, store.root_folder.id)"
+        "print(store.data_dir_id, store.owner.id, store.home.root_folder_id)"
     )
     for number in range(20):
         write_dataset(tmp_path / "binaryData" / "lab", f"d{number}")

@@ -25,6 +25,7 @@ _log: Final = logging.getLogger(__name__)
 _USUAL_BYTES: Final = 1 << 16
 _LOOK_AGAIN: Final = ""  # the disk key of what may be cured without a trace in the file
 _MAX_REASON: Final = 2000
+_MAX_CLASSES: Final = 255
 # Another process may just have put a pipe in the file's place: opening it must not wait for a writer.
 _OPEN_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _METADATA: Final = (
@@ -67,7 +68,8 @@ def look(root: str, name: str, root_fd: int) -> FolderFinding:
     except (RecursionError, MemoryError) as error:
         return _unusable(name, "unreadable", f"{origin} cannot be read: {error or type(error).__name__}.")
     layers = tuple([(layer.name, layer.category) for layer in document.data_layers])
-    return FolderFinding(name, key, layers=layers)
+    classes = _element_classes([layer.element_class for layer in document.data_layers])
+    return FolderFinding(name, key, layers=layers, element_classes=classes)
 
 
 def _read_properties(path: str, root_fd: int) -> tuple[bytes, str]:
@@ -107,6 +109,7 @@ def _without_properties(root: str, name: str, error: OSError) -> FolderFinding:
     try:
         found = explore(Path(path))
         layers = tuple([(layer.name, layer.category) for layer in found.data_source.layers])
+        classes = _element_classes([layer.element_class for layer in found.data_source.layers])
         properties = encode_document(found.data_source)
     except WkError as refused:
         return _unusable(name, "not imported yet", str(refused), key)
@@ -117,7 +120,13 @@ def _without_properties(root: str, name: str, error: OSError) -> FolderFinding:
         _log.exception("exploring %s failed", path)
         return _unusable(name, "unreadable", f"{name} cannot be read: {unexpected!r}.", key)
     notices = tuple([storable(notice) for notice in found.notices])
-    return FolderFinding(name, key, layers=layers, warnings=notices, properties=properties)
+    return FolderFinding(
+        name, key, layers=layers, warnings=notices, properties=properties, element_classes=classes
+    )
+
+
+def _element_classes(classes: list[str]) -> str:
+    return f" {' '.join(dict.fromkeys(classes))} "[:_MAX_CLASSES]
 
 
 def _unusable(name: str, status: Status, reason: str, key: str = _LOOK_AGAIN) -> FolderFinding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
@@ -16,12 +16,15 @@ class DatasetRecord:
     """One row of the catalog. ``layers`` are (name, category); times are in ms since 1970.
 
     ``directory_name`` is the folder on disk, ``name`` what people read. ``warnings`` are those of the
-    scan; ``Store.warnings`` adds what is true at the moment.
+    scan; ``Store.warnings`` adds what is true at the moment. ``team_ids`` are the teams that may see this
+    very dataset, ``cumulative_team_ids`` those of its folders as well.
     """
 
     id: str
+    organization_id: str
     organization: str
     folder_id: str
+    owner_id: str | None
     directory_name: str
     name: str
     description: str | None
@@ -36,6 +39,12 @@ class DatasetRecord:
     layers: tuple[tuple[str, str], ...]
     disk_key: str = field(repr=False)
     admin_view_configuration: Mapping[str, Any] | None = field(default=None, repr=False)
+    trashed: int | None = None
+    trashed_from: str | None = None
+    used_storage_bytes: int | None = None
+    sharing_nonce: str | None = field(default=None, repr=False)
+    team_ids: frozenset[str] = frozenset()
+    cumulative_team_ids: frozenset[str] = frozenset()
 
     @property
     def is_active(self) -> bool:
@@ -55,13 +64,24 @@ class DatasetQuery:
     """Which datasets to list, and in which order.
 
     All words of ``search`` must be found, in whatever case, in the name, the folder's name, the
-    description, the tags or the names of layers.
+    description, the tags, the metadata or the names of layers. ``tags`` must all be there. Times are in
+    ms since 1970, sizes in bytes; ranges include both ends. ``trashed`` lists the trash instead.
     """
 
     search: str = ""
     is_active: bool | None = None
     organization: str | None = None
     folder_id: str | None = None
+    include_subfolders: bool = False
+    tags: tuple[str, ...] = ()
+    team_id: str | None = None
+    owner_id: str | None = None
+    element_class: str | None = None
+    created_from: int | None = None
+    created_to: int | None = None
+    bytes_from: int | None = None
+    bytes_to: int | None = None
+    trashed: bool = False
     order: Order = "name"
     descending: bool = False
     limit: int | None = None
@@ -78,33 +98,67 @@ class DatasetPage:
 
 @dataclass(frozen=True)
 class FolderRecord:
+    """A folder of the catalog, none on disk. Its own teams, and with those of all folders above it."""
+
     id: str
+    organization_id: str
     name: str
     parent_id: str | None = None
+    metadata: tuple[Mapping[str, Any], ...] = ()
+    team_ids: frozenset[str] = frozenset()
+    cumulative_team_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class OrganizationRecord:
+    """``everyone_id``: the team ``default``, which all users are in."""
+
     id: str
     name: str
-    root_folder: FolderRecord
+    root_folder_id: str
+    everyone_id: str
+
+
+@dataclass(frozen=True)
+class TeamRecord:
+    id: str
+    organization_id: str
+    name: str
+    is_organization_team: bool
+    created: int
+
+
+class Membership(NamedTuple):
+    team_id: str
+    team: str
+    is_manager: bool
 
 
 @dataclass(frozen=True)
 class UserRecord:
-    """``created`` is in ms since 1970."""
+    """``name`` is what she signs in by. Times are in ms since 1970."""
 
     id: str
+    organization_id: str
+    organization: str
     name: str
+    email: str
+    first_name: str
+    last_name: str
     is_admin: bool
+    is_dataset_manager: bool
+    is_active: bool
     created: int
+    last_activity: int | None
+    memberships: tuple[Membership, ...] = ()
 
 
 class FolderFinding(NamedTuple):
     """What a dataset's folder says of it: the columns that the scan decides.
 
     ``properties`` is the JSON of what was recognised where there is no properties file. ``disk_key``
-    changes when the folder has to be looked into again; empty: always.
+    changes when the folder has to be looked into again; empty: always. ``element_classes`` has a blank
+    on both sides of each, to be searched for.
     """
 
     directory_name: str
@@ -114,6 +168,7 @@ class FolderFinding(NamedTuple):
     layers: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
     properties: bytes | None = None
+    element_classes: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,3 +183,17 @@ class ScanReport:
     seconds: float
     notices: tuple[str, ...] = ()
     touched: tuple[str, ...] = field(default=(), repr=False)
+
+
+def merged_report(reports: Sequence[ScanReport]) -> ScanReport:
+    """Return one report of scans that followed each other."""
+    return ScanReport(
+        datasets=sum(report.datasets for report in reports),
+        added=sum(report.added for report in reports),
+        changed=sum(report.changed for report in reports),
+        missing=sum(report.missing for report in reports),
+        unusable=sum(report.unusable for report in reports),
+        seconds=sum(report.seconds for report in reports),
+        notices=tuple(notice for report in reports for notice in report.notices),
+        touched=tuple(dataset for report in reports for dataset in report.touched),
+    )

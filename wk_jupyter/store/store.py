@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import sqlalchemy as sa
+
 from wk_jupyter.datasource import DataSource, LayerSource, MagSource, parse_data_source, read_properties
 from wk_jupyter.errors import InvalidDataSource, MagNotFound, WkError
 from wk_jupyter.geometry import Mag
@@ -18,15 +20,26 @@ from wk_jupyter.store.bricks import LayerReader
 from wk_jupyter.store.cache import LruCache
 from wk_jupyter.store.catalog.database import open_database
 from wk_jupyter.store.catalog.datasets import DatasetRepository
-from wk_jupyter.store.catalog.organizations import ensure_organization
-from wk_jupyter.store.catalog.tables import datasets
+from wk_jupyter.store.catalog.listing import DatasetReader
+from wk_jupyter.store.catalog.organizations import all_organizations, ensure_organization
+from wk_jupyter.store.catalog.tables import datasets, organizations
 from wk_jupyter.store.catalog.text import storable
-from wk_jupyter.store.catalog.users import UserRepository
-from wk_jupyter.store.data_dir import CATALOG_FILE, prepare, read_or_make_id
+from wk_jupyter.store.catalog.users import ensure_owner
+from wk_jupyter.store.changes import Changes
+from wk_jupyter.store.context import Context
+from wk_jupyter.store.data_dir import BINARY_DATA, CATALOG_FILE, prepare, read_or_make_id
 from wk_jupyter.store.disk_usage import used_storage_bytes
 from wk_jupyter.store.inbox import Inbox, Progress
 from wk_jupyter.store.links import broken_links
-from wk_jupyter.store.records import DatasetPage, DatasetQuery, DatasetRecord, FolderRecord, ScanReport
+from wk_jupyter.store.records import (
+    DatasetPage,
+    DatasetQuery,
+    DatasetRecord,
+    OrganizationRecord,
+    ScanReport,
+    merged_report,
+)
+from wk_jupyter.store.sharing import SharingTokens, read_or_make_secret
 from wk_jupyter.store.volumes import resolve_mag_path
 from wk_jupyter.view_configuration import view_configuration
 
@@ -50,24 +63,38 @@ class StoreConfig:
 class Store:
     """Datasets of one data directory. Thread-safe."""
 
-    def __init__(self, config: StoreConfig, policy: AccessPolicy | None = None) -> None:
+    def __init__(self, config: StoreConfig) -> None:
         self.config = config
-        self.policy = policy or AccessPolicy()
-        self._folder = prepare(config.data_dir, config.organization)
+        prepare(config.data_dir, config.organization)
         self.data_dir_id = read_or_make_id(config.data_dir)
+        self.sharing = SharingTokens(read_or_make_secret(config.data_dir))
+        self.policy = AccessPolicy(self.sharing)
         self._engine = open_database(config.database_url or f"sqlite:///{config.data_dir / CATALOG_FILE}")
-        organization = ensure_organization(self._engine, config.organization)
-        self.root_folder: FolderRecord = organization.root_folder
-        self.owner = UserRepository(self._engine, organization.id).ensure_owner(config.owner_name)
-        self._datasets = DatasetRepository(self._engine, organization)
-        self._inbox = Inbox(self._folder, self._datasets)
+        self.home = ensure_organization(self._engine, config.organization)
+        self.owner = ensure_owner(self._engine, self.home, config.owner_name)
+        self.changes = Changes(self._engine)
+        self._reader = DatasetReader(self._engine)
+        self._inboxes: dict[str, tuple[Inbox, DatasetRepository]] = {}
         self._records: LruCache[str, tuple[float, DatasetRecord]] = LruCache(_MAX_RECORDS)
         self._sources: LruCache[tuple[str, str], DataSource] = LruCache(config.max_open_layers)
         self._readers: LruCache[tuple[str, str, str], LayerReader] = LruCache(config.max_open_layers)
+        self.changes.listen(self._records.clear)
+        self.context = Context(
+            engine=self._engine,
+            policy=self.policy,
+            sharing=self.sharing,
+            changes=self.changes,
+            data_dir=config.data_dir,
+            forget=self._forget,
+        )
 
     def scan(self, progress: Progress | None = None, cancelled: threading.Event | None = None) -> ScanReport:
-        """Bring the catalog to what lies on disk. Blocks; see ``Inbox.scan``."""
-        report = self._inbox.scan(progress=progress, cancelled=cancelled)
+        """Bring the catalog to what lies on disk, for each organization. Blocks; see ``Inbox.scan``."""
+        reports = []
+        for organization in all_organizations(self._engine):
+            inbox, _ = self._inbox(organization)
+            reports.append(inbox.scan(progress=progress, cancelled=cancelled))
+        report = merged_report(reports)
         self._forget(set(report.touched))
         return report
 
@@ -76,19 +103,20 @@ class Store:
 
         For voxels that were rewritten below the same properties file, which a scan cannot see.
         """
-        self._inbox.look_again(record.directory_name)
+        if record.trashed is None:
+            self._inbox_of(record)[0].look_again(record.directory_name)
         self._forget({record.id})
-        return self._datasets.find(datasets.c.id == record.id) or record
+        return self._reader.find(datasets.c.id == record.id) or record
 
     def list_datasets(self, principal: Principal, query: DatasetQuery) -> DatasetPage:
         """Return a page of those datasets that the principal may see. Raises InvalidInput."""
-        return self._datasets.page(self.policy.readable(principal), query)
+        return self._reader.page(self.policy.readable(principal), query)
 
     def dataset(self, principal: Principal, ref: str) -> DatasetRecord:
         """Return the dataset of an id, or of ``name-id``. Raises DatasetNotFound, also for the unseen."""
         found = self.cached_dataset(principal, ref)
         if found is None:
-            found = self._datasets.find(datasets.c.id == _id_in(ref))
+            found = self._reader.find(datasets.c.id == _id_in(ref))
             if found is None:
                 raise no_such_dataset(ref)
             self._records.put(found.id, (time.monotonic() + _RECORD_SECONDS, found))
@@ -105,8 +133,8 @@ class Store:
 
     def dataset_in_folder(self, principal: Principal, organization: str, directory: str) -> DatasetRecord:
         """Return the dataset of a folder on disk. Raises DatasetNotFound."""
-        is_ours = organization == self.config.organization and "\0" not in directory
-        found = self._datasets.find(datasets.c.directory_name == directory) if is_ours else None
+        wanted = sa.and_(organizations.c.name == organization, datasets.c.directory_name == directory)
+        found = None if "\0" in directory + organization else self._reader.find(wanted)
         if found is None:
             raise no_such_dataset(directory)
         self.policy.require(principal, Action.READ, found)
@@ -114,7 +142,7 @@ class Store:
 
     def folder(self, record: DatasetRecord) -> Path:
         """Return where a dataset lies on disk."""
-        return self._folder / record.directory_name
+        return self.context.folder(record)
 
     def mag_folder(self, record: DatasetRecord, layer: str, mag: Mag) -> Path:
         """Return where a mag lies. Raises LayerNotFound, MagNotFound, CorruptData for a hostile path."""
@@ -132,7 +160,7 @@ class Store:
                     f"the dataset {record.name!r} cannot be used: {reason}",
                     hint="Mend it on disk, then refresh.",
                 )
-            stored = self._datasets.properties(record.id)
+            stored = self._inbox_of(record)[1].properties(record.id)
             if stored is None:
                 source = read_properties(self.folder(record))
             else:  # recognised by the scan, without a properties file
@@ -180,6 +208,22 @@ class Store:
         """Let go of files and of the database."""
         self._readers.clear()
         self._engine.dispose()
+
+    def _inbox_of(self, record: DatasetRecord) -> tuple[Inbox, DatasetRepository]:
+        known = self._inboxes.get(record.organization_id)
+        if known is not None:
+            return known
+        organizations = all_organizations(self._engine)
+        return self._inbox(next(each for each in organizations if each.id == record.organization_id))
+
+    def _inbox(self, organization: OrganizationRecord) -> tuple[Inbox, DatasetRepository]:
+        """Return what compares an organization's folder with the catalog, made when it is first asked."""
+        known = self._inboxes.get(organization.id)
+        if known is None:
+            repository = DatasetRepository(self._engine, organization, self.changes)
+            folder = self.config.data_dir / BINARY_DATA / organization.name
+            known = self._inboxes.setdefault(organization.id, (Inbox(folder, repository), repository))
+        return known
 
     def _forget(self, changed: set[str]) -> None:
         """Drop what is remembered of datasets that changed; rows may have changed in other ways too."""

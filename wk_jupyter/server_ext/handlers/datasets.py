@@ -217,17 +217,21 @@ class NameCheckHandler(LayerHandler):
 
 class FolderTreeHandler(LayerHandler):
     async def get(self) -> None:
+        from wk_jupyter.store.catalog.organizations import ROOT_NAME  # noqa: PLC0415 - loads SQLAlchemy
+
         store = await self.store()
-        self.send([FolderWithParent(id=store.root_folder.id, name=store.root_folder.name)])
+        self.send([FolderWithParent(id=store.home.root_folder_id, name=ROOT_NAME)])
 
 
 class RootFolderHandler(LayerHandler):
     async def get(self) -> None:
+        from wk_jupyter.store.catalog.organizations import ROOT_NAME  # noqa: PLC0415 - loads SQLAlchemy
+
         store = await self.store()
         self.send(
             Folder(
-                id=store.root_folder.id,
-                name=store.root_folder.name,
+                id=store.home.root_folder_id,
+                name=ROOT_NAME,
                 allowed_teams=[],
                 allowed_teams_cumulative=[],
                 is_editable=True,

@@ -1,4 +1,4 @@
-"""Datasets in the catalog."""
+"""Datasets as the scan of the disk writes them into the catalog."""
 
 from __future__ import annotations
 
@@ -10,34 +10,15 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql import ColumnElement
 
-from wk_jupyter.errors import InvalidInput
 from wk_jupyter.store.catalog.database import now_ms
 from wk_jupyter.store.catalog.tables import SORT_LENGTH, datasets
 from wk_jupyter.store.catalog.text import fold, searchable
-from wk_jupyter.store.records import (
-    MISSING_REASON,
-    DatasetPage,
-    DatasetQuery,
-    DatasetRecord,
-    FolderFinding,
-    OrganizationRecord,
-)
+from wk_jupyter.store.changes import Changes, Kind
+from wk_jupyter.store.records import MISSING_REASON, FolderFinding, OrganizationRecord
 
-_SHOWN: Final = [
-    column
-    for column in datasets.c
-    if column.name not in {"organization_id", "properties", "sort_name", "search_text", "layer_text"}
-]
-_NAMES: Final = [column.name for column in _SHOWN]
-_ORDERS: Final[dict[str, list[sa.Column[Any]]]] = {
-    "name": [datasets.c.sort_name],
-    "created": [datasets.c.created, datasets.c.sort_name],
-}
-_MAX_WORDS: Final = 50
-_MAX_SEARCH: Final = 1000
 _NAMES_AT_ONCE: Final = 500  # of a list in a statement; databases have limits
+_NOTED: Final = 100  # changes of one scan that are noted one by one
 
 
 class Known(NamedTuple):
@@ -51,35 +32,13 @@ class Known(NamedTuple):
 
 
 class DatasetRepository:
-    """Reads and writes rows of one organization's datasets. Thread-safe."""
+    """What the scan reads and writes of one organization's datasets, but for the trash. Thread-safe."""
 
-    def __init__(self, engine: sa.Engine, organization: OrganizationRecord) -> None:
+    def __init__(self, engine: sa.Engine, organization: OrganizationRecord, changes: Changes) -> None:
         self._engine = engine
         self._organization = organization
-        self._own = datasets.c.organization_id == organization.id
-
-    def page(self, condition: ColumnElement[bool], query: DatasetQuery) -> DatasetPage:
-        """Return a page of the datasets that meet ``condition`` and the query. Raises InvalidInput."""
-        where = sa.and_(self._own, condition, *self._filters(query))
-        total = sa.select(sa.func.count()).select_from(datasets).where(where)
-        order = [*_ORDERS[query.order], datasets.c.id]
-        rows = (
-            sa.select(*_SHOWN, total.scalar_subquery())
-            .where(where)
-            .order_by(*(column.desc() if query.descending else column for column in order))
-            .offset(query.offset or None)
-            .limit(query.limit)
-        )
-        with self._engine.connect() as connection:
-            found = connection.execute(rows).all()
-            # A page without rows has none that could tell the total.
-            count = found[0][-1] if found else connection.execute(total).scalar_one()
-        return DatasetPage([self._record(row) for row in found], count)
-
-    def find(self, condition: ColumnElement[bool]) -> DatasetRecord | None:
-        with self._engine.connect() as connection:
-            row = connection.execute(sa.select(*_SHOWN).where(self._own, condition)).first()
-        return None if row is None else self._record(row)
+        self._changes = changes
+        self._own = sa.and_(datasets.c.organization_id == organization.id, datasets.c.trashed.is_(None))
 
     def properties(self, dataset_id: str) -> bytes | None:
         """Return the JSON of a dataset that was recognised without a properties file."""
@@ -106,7 +65,10 @@ class DatasetRepository:
         self, added: Sequence[FolderFinding], changed: Sequence[FolderFinding], missing: Sequence[str]
     ) -> tuple[str, ...]:
         """Write what a scan found, all at once or not at all. Returns the ids of what changed or went."""
-        with self._engine.begin() as connection:
+        if not (added or changed or missing):
+            return ()
+        with self._changes.writing() as writer:
+            connection = writer.connection
             self._insert(connection, added)
             if changed:
                 connection.execute(
@@ -120,16 +82,27 @@ class DatasetRepository:
                     .values(status="missing", status_reason=MISSING_REASON, disk_key=""),
                     [{"folder": name} for name in missing],
                 )
-            names = [*(finding.directory_name for finding in changed), *missing]
-            return tuple(
-                dataset_id
-                for start in range(0, len(names), _NAMES_AT_ONCE)
-                for dataset_id in connection.scalars(
-                    sa.select(datasets.c.id).where(
-                        self._own, datasets.c.directory_name.in_(names[start : start + _NAMES_AT_ONCE])
-                    )
+            touched = self._ids(connection, [*(finding.directory_name for finding in changed), *missing])
+            news: list[tuple[Kind, list[str]]] = [
+                ("added", self._ids(connection, [finding.directory_name for finding in added[:_NOTED]])),
+                ("changed", touched),
+            ]
+            for kind, ids in news:
+                # A lab's first scan finds thousands: that is one piece of news.
+                for subject in ids if len(ids) < _NOTED else [None]:
+                    writer.note("dataset", kind, subject, self._organization.id)
+            return tuple(touched)
+
+    def _ids(self, connection: sa.Connection, names: Sequence[str]) -> list[str]:
+        return [
+            dataset_id
+            for start in range(0, len(names), _NAMES_AT_ONCE)
+            for dataset_id in connection.scalars(
+                sa.select(datasets.c.id).where(
+                    self._own, datasets.c.directory_name.in_(names[start : start + _NAMES_AT_ONCE])
                 )
             )
+        ]
 
     def _insert(self, connection: sa.Connection, added: Sequence[FolderFinding]) -> None:
         """Insert new datasets, but for those that another process has just found as well."""
@@ -140,7 +113,7 @@ class DatasetRepository:
             row = {
                 "id": dataset_id,
                 "organization_id": self._organization.id,
-                "folder_id": self._organization.root_folder.id,
+                "folder_id": self._organization.root_folder_id,
                 "directory_name": name,
                 "name": name,
                 "created": now,
@@ -155,41 +128,13 @@ class DatasetRepository:
                     status=finding.status,
                     layers=finding.layers,
                     layer_text=_layer_text(finding.layers),
+                    element_classes=finding.element_classes,
                 )
                 plain.append(row)
         insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
         for rows in (plain, rest):
             if rows:
                 connection.execute(insert(datasets).on_conflict_do_nothing(), rows)
-
-    def _filters(self, query: DatasetQuery) -> list[ColumnElement[bool]]:
-        filters: list[ColumnElement[bool]] = []
-        if query.organization is not None and query.organization != self._organization.name:
-            filters.append(sa.false())
-        if query.is_active is not None:
-            is_active = datasets.c.status == "active"
-            filters.append(is_active if query.is_active else sa.not_(is_active))
-        if query.folder_id is not None:
-            filters.append(datasets.c.folder_id == query.folder_id)
-        words = fold(query.search.replace("\0", " ")).split()
-        if len(words) > _MAX_WORDS or len(query.search) > _MAX_SEARCH:
-            raise InvalidInput(
-                f"search: it has {len(words)} words and {len(query.search)} characters; "
-                f"at most {_MAX_WORDS} and {_MAX_SEARCH} are looked for."
-            )
-        searched = (datasets.c.search_text, datasets.c.layer_text)
-        return filters + [
-            sa.or_(*(column.contains(word, autoescape=True) for column in searched)) for word in words
-        ]
-
-    def _record(self, row: Sequence[Any]) -> DatasetRecord:
-        values = dict(zip(_NAMES, row, strict=False))  # a page's rows end with the total
-        if values["sorting_key"] is None:
-            values["sorting_key"] = values["created"]
-        for name in ("tags", "metadata", "warnings"):
-            values[name] = tuple(values[name])
-        values["layers"] = tuple([(name, category) for name, category in values["layers"]])
-        return DatasetRecord(organization=self._organization.name, **values)
 
 
 def _decided(finding: FolderFinding) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Organizations in the catalog, each with its root folder."""
+"""Organizations in the catalog, each with its root folder and the team that everyone is in."""
 
 from __future__ import annotations
 
@@ -7,33 +7,43 @@ from typing import Final
 import sqlalchemy as sa
 
 from wk_jupyter.store.catalog.database import new_id, now_ms, writing
-from wk_jupyter.store.catalog.tables import folders, organizations
-from wk_jupyter.store.records import FolderRecord, OrganizationRecord
+from wk_jupyter.store.catalog.tables import folders, organizations, teams
+from wk_jupyter.store.records import OrganizationRecord
 
-_ROOT_NAME: Final = "Datasets"
+ROOT_NAME: Final = "Datasets"
+EVERYONE: Final = "default"
+_WHOLE: Final = (
+    sa.select(organizations.c.id, organizations.c.name, folders.c.id, teams.c.id)
+    .join(folders, sa.and_(folders.c.organization_id == organizations.c.id, folders.c.parent_id.is_(None)))
+    .join(teams, sa.and_(teams.c.organization_id == organizations.c.id, teams.c.is_organization_team))
+)
 
 
 def ensure_organization(engine: sa.Engine, name: str) -> OrganizationRecord:
-    """Return the organization of a name, made with its root folder where it is new."""
+    """Return the organization of a name, made with its root folder and team where it is new."""
     found = _find(engine, name)
     if found is None:
         with writing(engine) as connection:
             if connection.scalar(sa.select(organizations.c.id).where(organizations.c.name == name)) is None:
                 row = {"id": new_id(), "name": name, "created": now_ms()}
                 connection.execute(sa.insert(organizations).values(row))
-                root = {"id": new_id(), "organization_id": row["id"], "name": _ROOT_NAME}
+                part_of_it = {"organization_id": row["id"]}
+                root = {"id": new_id(), "name": ROOT_NAME, **part_of_it}
                 connection.execute(sa.insert(folders).values(root))
+                everyone = {"id": new_id(), "name": EVERYONE, "is_organization_team": True}
+                connection.execute(sa.insert(teams).values(created=row["created"], **everyone, **part_of_it))
         found = _find(engine, name)
         assert found is not None
     return found
 
 
-def _find(engine: sa.Engine, name: str) -> OrganizationRecord | None:
-    wanted = (
-        sa.select(organizations.c.id, folders.c.id.label("folder"), folders.c.name)
-        .join(folders, folders.c.organization_id == organizations.c.id)
-        .where(organizations.c.name == name, folders.c.parent_id.is_(None))
-    )
+def all_organizations(engine: sa.Engine) -> list[OrganizationRecord]:
+    """Return the organizations of a catalog, by name."""
     with engine.connect() as connection:
-        row = connection.execute(wanted).first()
-    return None if row is None else OrganizationRecord(row.id, name, FolderRecord(row.folder, row.name))
+        return [OrganizationRecord(*row) for row in connection.execute(_WHOLE.order_by(organizations.c.name))]
+
+
+def _find(engine: sa.Engine, name: str) -> OrganizationRecord | None:
+    with engine.connect() as connection:
+        row = connection.execute(_WHOLE.where(organizations.c.name == name)).first()
+    return None if row is None else OrganizationRecord(*row)

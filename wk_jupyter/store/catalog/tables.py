@@ -1,7 +1,4 @@
-"""The tables of the catalog. A change here needs a migration; a test compares the two.
-
-Further nouns (teams, tokens, uploads) come as tables that point at these.
-"""
+"""The tables of the catalog. A change here needs a migration; a test compares the two."""
 
 from __future__ import annotations
 
@@ -14,6 +11,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     String,
@@ -22,6 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
     text,
+    true,
 )
 
 metadata: Final = MetaData(
@@ -50,10 +49,47 @@ users: Final = Table(
     metadata,
     Column("id", _ID, primary_key=True),
     Column("organization_id", _ID, ForeignKey("organizations.id"), nullable=False),
-    Column("name", String(255), nullable=False),
+    Column("name", String(255), nullable=False),  # by which she signs in; the same in no other row
+    Column("email", Text, nullable=False, server_default=_EMPTY),
+    Column("first_name", Text, nullable=False, server_default=_EMPTY),
+    Column("last_name", Text, nullable=False, server_default=_EMPTY),
     Column("is_admin", Boolean, nullable=False, server_default=false()),
+    Column("is_dataset_manager", Boolean, nullable=False, server_default=false()),
+    Column("is_active", Boolean, nullable=False, server_default=true()),
+    Column("created", BigInteger, nullable=False),
+    Column("last_activity", BigInteger),
+    UniqueConstraint("organization_id", "name"),
+)
+
+teams: Final = Table(
+    "teams",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("organization_id", _ID, ForeignKey("organizations.id"), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("is_organization_team", Boolean, nullable=False, server_default=false()),  # everyone is in it
     Column("created", BigInteger, nullable=False),
     UniqueConstraint("organization_id", "name"),
+)
+
+team_members: Final = Table(
+    "team_members",
+    metadata,
+    Column("team_id", _ID, ForeignKey("teams.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", _ID, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("is_manager", Boolean, nullable=False, server_default=false()),
+)
+
+api_tokens: Final = Table(
+    "api_tokens",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("user_id", _ID, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", String(255), nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),  # SHA-256; the token itself is kept nowhere
+    Column("created", BigInteger, nullable=False),
+    Column("expires", BigInteger),
+    Column("last_used", BigInteger),
 )
 
 folders: Final = Table(
@@ -61,9 +97,17 @@ folders: Final = Table(
     metadata,
     Column("id", _ID, primary_key=True),
     Column("organization_id", _ID, ForeignKey("organizations.id"), nullable=False),
-    Column("parent_id", _ID, ForeignKey("folders.id")),  # null: the root
+    Column("parent_id", _ID, ForeignKey("folders.id"), index=True),  # null: the root
     Column("name", String(255), nullable=False),
+    Column("metadata", JSON, nullable=False, server_default="[]"),
     UniqueConstraint("organization_id", "parent_id", "name"),
+)
+
+folder_teams: Final = Table(
+    "folder_teams",
+    metadata,
+    Column("folder_id", _ID, ForeignKey("folders.id", ondelete="CASCADE"), primary_key=True),
+    Column("team_id", _ID, ForeignKey("teams.id", ondelete="CASCADE"), primary_key=True, index=True),
 )
 
 datasets: Final = Table(
@@ -78,8 +122,12 @@ datasets: Final = Table(
     Column("tags", JSON, nullable=False, server_default="[]"),
     Column("metadata", JSON, nullable=False, server_default="[]"),
     Column("is_public", Boolean, nullable=False, server_default=false()),
+    Column("owner_id", _ID, ForeignKey("users.id")),  # who brought it; null: found on disk
+    Column("sharing_nonce", String(32)),  # null: there is no sharing token (see ``sharing.py``)
     Column("created", BigInteger, nullable=False),
     Column("sorting_key", BigInteger),  # null: ``created``
+    Column("trashed", BigInteger),  # when it went to the trash; its folder is in .trash/<id> then
+    Column("trashed_from", String(255)),  # the folder's name before
     Column("status", String(32), nullable=False),
     Column("status_reason", Text, nullable=False, server_default=_EMPTY),
     Column("warnings", JSON, nullable=False, server_default="[]"),
@@ -91,6 +139,54 @@ datasets: Final = Table(
     Column("sort_name", String(SORT_LENGTH), nullable=False, server_default=_EMPTY),
     Column("search_text", Text, nullable=False, server_default=_EMPTY),  # names, description, tags
     Column("layer_text", Text, nullable=False, server_default=_EMPTY),  # names of layers: the scan's own part
+    Column("element_classes", String(255), nullable=False, server_default=_EMPTY),  # " uint8 uint32 "
+    Column("used_storage_bytes", BigInteger),  # null: not counted yet
     UniqueConstraint("organization_id", "directory_name"),
     Index(None, "organization_id", "sort_name", "id"),
+    Index(None, "organization_id", "created", "id"),
+    Index(None, "folder_id", "sort_name", "id"),
+    Index(None, "owner_id"),
+    Index(
+        "ix_datasets_public",
+        "sort_name",
+        "id",
+        sqlite_where=text("is_public"),
+        postgresql_where=text("is_public"),
+    ),
+)
+
+dataset_teams: Final = Table(
+    "dataset_teams",
+    metadata,
+    Column("dataset_id", _ID, ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("team_id", _ID, ForeignKey("teams.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+dataset_tags: Final = Table(
+    "dataset_tags",  # the same as datasets.tags, a row each, to filter by
+    metadata,
+    Column("dataset_id", _ID, ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("tag", String(255), primary_key=True, index=True),
+)
+
+dataset_uses: Final = Table(
+    "dataset_uses",  # what one user has with one dataset
+    metadata,
+    Column("user_id", _ID, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("dataset_id", _ID, ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("last_used", BigInteger),
+    Column("view_configuration", JSON),
+)
+
+changes: Final = Table(
+    "changes",  # what happened, for open pages and other processes to learn of
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("time", BigInteger, nullable=False),
+    Column("organization_id", _ID, nullable=False),
+    Column("noun", String(16), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("subject_id", _ID),  # null: many
+    Column("before", JSON),  # what decided who could see the subject, before
+    sqlite_autoincrement=True,
 )

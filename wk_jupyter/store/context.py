@@ -1,0 +1,43 @@
+"""What the parts of the store share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from wk_jupyter.store.access import AccessPolicy, Action, Principal, no_such_dataset
+from wk_jupyter.store.catalog.listing import find_dataset
+from wk_jupyter.store.catalog.tables import datasets
+from wk_jupyter.store.changes import Changes
+from wk_jupyter.store.data_dir import BINARY_DATA
+from wk_jupyter.store.records import DatasetRecord
+from wk_jupyter.store.sharing import SharingTokens
+
+
+@dataclass(frozen=True)
+class Context:
+    """``forget`` drops what is remembered of datasets, by their ids, when their files have changed."""
+
+    engine: sa.Engine
+    policy: AccessPolicy
+    sharing: SharingTokens
+    changes: Changes
+    data_dir: Path
+    forget: Callable[[set[str]], None]
+
+    def folder(self, record: DatasetRecord) -> Path:
+        """Return where a dataset lies on disk, in the trash or not."""
+        return self.data_dir / BINARY_DATA / record.organization / record.directory_name
+
+    def dataset(
+        self, connection: sa.Connection, principal: Principal, dataset_id: str, action: Action
+    ) -> DatasetRecord:
+        """Return a dataset as an open transaction sees it. Raises DatasetNotFound, Forbidden."""
+        found = find_dataset(connection, datasets.c.id == dataset_id)
+        if found is None:
+            raise no_such_dataset(dataset_id)
+        self.policy.require(principal, action, found)
+        return found
