@@ -29,7 +29,7 @@ class Operation:
     ``response`` is a model or a media type.
     """
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     area: Literal["api", "data"]
     path: str
     handler: type[WkHandler]
