@@ -15,7 +15,7 @@ import zstandard
 from wk_jupyter.errors import CorruptData, UnsupportedFormat
 
 _Unpack = Callable[[bytes], bytes]
-_WIDENING: Final = 16  # how many times larger a chunk may be before its filters are undone
+MOST_WIDENING: Final = 16  # how many times larger a chunk may be before its filters are undone
 # Others of numcodecs are left out: some run code that a file brings.
 _FILTERS: Final = frozenset(
     {"shuffle", "delta", "fixedscaleoffset", "quantize", "packbits", "bitround", "astype"}
@@ -29,7 +29,7 @@ def decoder(codecs: Sequence[dict[str, Any]], size: int, file: Path) -> _Unpack:
     ``codecs`` are the filters and the compressor, in the order they were applied. Raises
     UnsupportedFormat or CorruptData for those, naming ``file``.
     """
-    steps = [_step(codec, size * _WIDENING, file) for codec in reversed(codecs)]
+    steps = [_step(codec, size * MOST_WIDENING, file) for codec in reversed(codecs)]
 
     def unpack(data: bytes) -> bytes:
         decoded: Any = data

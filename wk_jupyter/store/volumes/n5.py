@@ -18,6 +18,7 @@ import numpy as np
 from wk_jupyter.datasource import LayerSource, MagSource
 from wk_jupyter.errors import UnsupportedFormat
 from wk_jupyter.store.volumes.axes import axes_of
+from wk_jupyter.store.volumes.chunk_guard import ChunkGuard, chunk_files, packed_limit
 from wk_jupyter.store.volumes.metadata_files import check_chunks, integers, load_metadata, voxel_type
 from wk_jupyter.store.volumes.tensorstore_volume import TensorStoreVolume, file_store, open_array
 from wk_jupyter.store.volumes.transcoded import StoredChunks, TranscodedVolume, read_chunk
@@ -55,7 +56,8 @@ def open_n5(path: Path, layer: LayerSource, mag: MagSource) -> TensorStoreVolume
     spec: dict[str, Any] = {"driver": "n5", "metadata": array.metadata}
     if array.compression == "lz4":
         return TranscodedVolume(spec, _lz4_chunks(path, array), axes, label)
-    return TensorStoreVolume(open_array({**spec, "kvstore": file_store(path)}, label), axes, label)
+    store = open_array({**spec, "kvstore": file_store(path)}, label)
+    return TensorStoreVolume(store, axes, label, guard=_guard(path, array))
 
 
 def is_array(folder: Path) -> bool:
@@ -92,6 +94,22 @@ def read_array(path: Path) -> N5Array:
     return N5Array(shape, chunk, dtype, kind, metadata)
 
 
+def _guard(path: Path, array: N5Array) -> ChunkGuard:
+    size = math.prod(array.chunk) * array.dtype.itemsize
+    check = chunk_files(
+        lambda cell: path.joinpath(*map(str, cell)),
+        size,
+        _head_bytes if array.compression == "blosc" else None,
+    )
+    return ChunkGuard((0,) * len(array.shape), array.chunk, check)
+
+
+def _head_bytes(data: bytes) -> int:
+    """How long the head of a block is: mode, rank, sizes, in one mode a count. Raises struct.error."""
+    mode, rank = struct.unpack_from(">HH", data)
+    return 4 + 4 * int(rank) + (4 if mode == 1 else 0)
+
+
 def _lz4_chunks(path: Path, array: N5Array) -> StoredChunks:
     limit = math.prod(array.chunk) * array.dtype.itemsize
 
@@ -99,7 +117,7 @@ def _lz4_chunks(path: Path, array: N5Array) -> StoredChunks:
         return "/".join(map(str, cell))
 
     def load(cell: tuple[int, ...]) -> bytes | None:
-        return read_chunk(path / name(cell), _block_decoder(limit))
+        return read_chunk(path / name(cell), _block_decoder(limit), packed_limit(limit))
 
     return StoredChunks((0,) * len(array.shape), array.chunk, name, load)
 
@@ -108,9 +126,8 @@ def _block_decoder(limit: int) -> Callable[[bytes], bytes]:
     """Return what unpacks a block, of at most ``limit`` bytes, behind its header: mode, rank, sizes."""
 
     def unpack(data: bytes) -> bytes:
-        mode, rank = struct.unpack_from(">HH", data)
-        begin = 4 + 4 * rank + (4 if mode == 1 else 0)
-        if len(data) < begin or mode not in (0, 1):
+        begin = _head_bytes(data)
+        if len(data) < begin or data[:2] not in (b"\0\0", b"\0\1"):
             raise ValueError("the header of the block is wrong")
         return data[:begin] + _unpack_lz4_stream(memoryview(data)[begin:], limit)
 

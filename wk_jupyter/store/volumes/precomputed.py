@@ -22,13 +22,14 @@ from wk_jupyter.datasource import LayerSource, MagSource
 from wk_jupyter.errors import CorruptData, UnsupportedFormat
 from wk_jupyter.geometry import BoundingBox, Vec3Int
 from wk_jupyter.store.volumes.axes import channels_of
+from wk_jupyter.store.volumes.chunk_guard import Cell, ChunkGuard, chunk_files, packed_limit
 from wk_jupyter.store.volumes.metadata_files import (
-    MAX_CHUNK_BYTES,
     check_chunks,
     integers,
     load_metadata,
     voxel_type,
 )
+from wk_jupyter.store.volumes.precomputed_guard import ShardCheck, encoded_limit
 from wk_jupyter.store.volumes.tensorstore_volume import AxisMap, TensorStoreVolume, file_store, open_array
 from wk_jupyter.store.volumes.transcoded import StoredChunks, TranscodedVolume, read_chunk
 
@@ -70,9 +71,8 @@ def open_precomputed(path: Path, layer: LayerSource, mag: MagSource) -> TensorSt
     spec = {"driver": "neuroglancer_precomputed", "scale_index": scale.index}
     if "sharding" not in scale.document and _are_gzipped(path):
         return _open_gzipped(path, volume, scale, axes)
-    return TensorStoreVolume(
-        open_array({**spec, "kvstore": file_store(volume.root)}, str(path)), axes, str(path)
-    )
+    store = open_array({**spec, "kvstore": file_store(volume.root)}, str(path))
+    return TensorStoreVolume(store, axes, str(path), guard=_guard(path, volume, scale))
 
 
 def read_info(root: Path) -> Volumes:
@@ -161,33 +161,50 @@ def _are_gzipped(path: Path) -> bool:
     return bool(endings)
 
 
+def _guard(path: Path, volume: Volumes, scale: Scale) -> ChunkGuard:
+    limit = _limit(volume, scale)
+    sharding = scale.document.get("sharding")
+    check = (
+        ShardCheck(path, sharding, scale.box.size.ceildiv(scale.chunk), limit)
+        if sharding
+        else chunk_files(lambda cell: path / _file_name(scale, cell), limit)
+    )
+    return ChunkGuard((*scale.box.topleft, 0), (*scale.chunk, volume.num_channels), check)
+
+
+def _limit(volume: Volumes, scale: Scale) -> int:
+    values = math.prod(scale.chunk) * volume.num_channels
+    return encoded_limit(values * volume.dtype.itemsize, scale.document["encoding"])
+
+
+def _file_name(scale: Scale, cell: Cell) -> str:
+    begin = scale.box.topleft + scale.chunk * cell[:3]
+    stop = (begin + scale.chunk).pairmin(scale.box.bottomright)
+    return "_".join(f"{a}-{b}" for a, b in zip(begin, stop, strict=True))
+
+
 def _open_gzipped(path: Path, volume: Volumes, scale: Scale, axes: AxisMap) -> TensorStoreVolume:
-    root, corner, end = volume.root, scale.box.topleft, scale.box.bottomright
+    limit = _limit(volume, scale)
 
-    def file_name(cell: tuple[int, ...]) -> str:
-        begin = corner + scale.chunk * cell[:3]
-        stop = (begin + scale.chunk).pairmin(end)
-        return "_".join(f"{a}-{b}" for a, b in zip(begin, stop, strict=True))
-
-    def load(cell: tuple[int, ...]) -> bytes | None:
-        packed = path / f"{file_name(cell)}.gz"
-        data = read_chunk(packed, _gunzip)
-        return data if data is not None else read_chunk(path / file_name(cell), None)
+    def load(cell: Cell) -> bytes | None:
+        name = _file_name(scale, cell)
+        data = read_chunk(path / f"{name}.gz", lambda packed: _gunzip(packed, limit), packed_limit(limit))
+        return data if data is not None else read_chunk(path / name, None, limit)
 
     chunks = StoredChunks(
-        origin=(*corner, 0),
+        origin=(*scale.box.topleft, 0),
         shape=(*scale.chunk, volume.num_channels),
-        name=lambda cell: f"{scale.key}/{file_name(cell)}",
+        name=lambda cell: f"{scale.key}/{_file_name(scale, cell)}",
         load=load,
     )
     spec = {"driver": "neuroglancer_precomputed", "scale_index": scale.index}
-    info = (root / INFO_FILE).read_bytes()
+    info = (volume.root / INFO_FILE).read_bytes()
     return TranscodedVolume(spec, chunks, axes, str(path), files={INFO_FILE: info})
 
 
-def _gunzip(data: bytes) -> bytes:
+def _gunzip(data: bytes, limit: int) -> bytes:
     stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    decoded = stream.decompress(data, MAX_CHUNK_BYTES)
+    decoded = stream.decompress(data, limit)
     if not stream.eof:
-        raise ValueError(f"it is cut short, or unpacks to more than {MAX_CHUNK_BYTES:,} bytes")
+        raise ValueError(f"it is cut short, or unpacks to more than {limit:,} bytes")
     return decoded

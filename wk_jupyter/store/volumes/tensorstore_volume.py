@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 import tensorstore as ts
@@ -18,9 +18,7 @@ from numpy.typing import NDArray
 from wk_jupyter.errors import CorruptData, InvalidInput, TooLarge, UnsupportedFormat, WkError
 from wk_jupyter.geometry import BoundingBox, Vec3Int
 from wk_jupyter.store.volumes.base import FIRST_POSITION, Position, StoredBlocks, VolumeInfo
-
-Index: TypeAlias = tuple["slice | int", ...]
-"""What is read of an array: for each of its dimensions a place or a range, in its own coordinates."""
+from wk_jupyter.store.volumes.chunk_guard import ChunkGuard, Index
 
 # What tensorstore raises, by the kind of failure, as its own error type is none.
 FAILURES: Final = (ValueError, RuntimeError, OSError, IndexError, TypeError, OverflowError, MemoryError)
@@ -82,11 +80,20 @@ class TensorStoreVolume:
 
     _is_awaitable = True  # whether tensorstore alone does the reading
 
-    def __init__(self, store: Any, axes: AxisMap, label: str, blocks: StoredBlocks | None = None) -> None:
+    def __init__(
+        self,
+        store: Any,
+        axes: AxisMap,
+        label: str,
+        *,
+        blocks: StoredBlocks | None = None,
+        guard: ChunkGuard | None = None,
+    ) -> None:
         self._store = store
         self._axes = axes
         self._others = sorted(set(range(store.rank)) - {axes.dims.get(a, -1) for a in "cxyz"})
         self.stored_blocks = blocks
+        self._guard = guard
         name = store.dtype.name
         read_as = {"bool": "uint8", "float16": "float32"}.get(name, name)
         self._chunk = chunk = tuple(store.chunk_layout.read_chunk.shape or store.shape)
@@ -105,6 +112,8 @@ class TensorStoreVolume:
         if index is None:
             return self._empty(box)
         try:
+            if self._guard is not None:
+                self._guard.check(index)
             voxels = self._fetch(index)
         except WkError:
             raise
@@ -118,6 +127,8 @@ class TensorStoreVolume:
         index = self._index(box, position)
         if index is None:
             return self._empty(box)
+        if self._guard is not None and not self._guard.has_passed(index):
+            return await asyncio.to_thread(self.read, box, position)
         try:
             voxels = await self._store[index].read()
         except FAILURES as error:

@@ -3,27 +3,24 @@ otherwise than it expects. Each chunk is unpacked here and handed to it in memor
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import tensorstore as ts
 from numpy.typing import NDArray
 
 from wk_jupyter.errors import CorruptData, WkError
-from wk_jupyter.store.volumes.metadata_files import MAX_CHUNK_BYTES
+from wk_jupyter.store.volumes.chunk_guard import Cell, Index, cells_of
 from wk_jupyter.store.volumes.tensorstore_volume import (
     FAILURES,
     AxisMap,
-    Index,
     TensorStoreVolume,
     damaged,
     open_array,
 )
 
-Cell: TypeAlias = tuple[int, ...]
 _COPY_AGAIN: Final = "The file was cut short or damaged: copy it again from its source."
 
 
@@ -72,7 +69,7 @@ class TranscodedVolume(TensorStoreVolume):
     def _fetch(self, index: Index) -> NDArray[Any]:
         memory, array = self._open(self.info.label)
         result: NDArray[Any] = array[index].read().result()  # what no chunk covers: the fill value
-        for cell in self._cells(index):
+        for cell in cells_of(index, self._chunks.origin, self._chunks.shape):
             data = self._chunks.load(cell)
             if data is None:
                 continue
@@ -85,13 +82,6 @@ class TranscodedVolume(TensorStoreVolume):
                 raise damaged(f"the chunk {name} of {self.info.label}", error) from None
             del memory[name]
         return result
-
-    def _cells(self, index: Index) -> Iterator[Cell]:
-        ranges = []
-        for place, origin, size in zip(index, self._chunks.origin, self._chunks.shape, strict=True):
-            begin, end = (place.start, place.stop) if isinstance(place, slice) else (place, place + 1)
-            ranges.append(range((begin - origin) // size, -(-(end - origin) // size)))
-        return itertools.product(*ranges)
 
     def _part(self, index: Index, cell: Cell) -> tuple[Index, tuple[slice, ...]]:
         """Return what a chunk holds of ``index``, and where that goes in the result."""
@@ -110,20 +100,27 @@ class TranscodedVolume(TensorStoreVolume):
         return tuple(source), tuple(target)
 
 
-def read_chunk(path: Path, unpack: Callable[[bytes], bytes] | None) -> bytes | None:
-    """Return a chunk file unpacked, or None where there is none. Raises CorruptData, naming it."""
+def read_chunk(path: Path, unpack: Callable[[bytes], bytes] | None, limit: int) -> bytes | None:
+    """Return a chunk file unpacked, or None where there is none. Raises CorruptData, naming it.
+
+    ``limit`` is how many bytes it may have, packed.
+    """
     try:
         with path.open("rb") as stream:
-            data = stream.read(MAX_CHUNK_BYTES + 1)
+            data = stream.read(limit + 1)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise CorruptData(f"{path} cannot be read: {error.strerror}.", path=str(path)) from None
-    if len(data) > MAX_CHUNK_BYTES:
+    if len(data) > limit:
         raise CorruptData(f"{path} is larger than any chunk may be.", path=str(path), hint=_COPY_AGAIN)
     try:
         return unpack(data) if unpack is not None else data
     except WkError:
         raise
     except Exception as error:  # noqa: BLE001 a codec raises whatever its author chose
-        raise CorruptData(f"{path} cannot be unpacked: {error}.", path=str(path), hint=_COPY_AGAIN) from None
+        raise CorruptData(
+            f"{path} cannot be unpacked: {str(error) or type(error).__name__}.",
+            path=str(path),
+            hint=_COPY_AGAIN,
+        ) from None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from wk_jupyter.datasource import LayerSource, MagSource
 from wk_jupyter.store.volumes.axes import axes_of
+from wk_jupyter.store.volumes.chunk_codecs import MOST_WIDENING
+from wk_jupyter.store.volumes.chunk_guard import packed_limit
 from wk_jupyter.store.volumes.tensorstore_volume import (
     TensorStoreVolume,
     file_store,
@@ -13,6 +16,7 @@ from wk_jupyter.store.volumes.tensorstore_volume import (
 )
 from wk_jupyter.store.volumes.transcoded import StoredChunks, TranscodedVolume, read_chunk
 from wk_jupyter.store.volumes.zarr_blocks import zarr_stored_blocks
+from wk_jupyter.store.volumes.zarr_guard import zarr_guard
 from wk_jupyter.store.volumes.zarr_metadata import ZarrArray, read_array
 
 
@@ -25,16 +29,18 @@ def open_zarr(path: Path, layer: LayerSource, mag: MagSource) -> TensorStoreVolu
     if array.unpack is not None:
         return TranscodedVolume(spec, _chunks(path, array), axes, label)
     blocks = zarr_stored_blocks(path, array.version, array.document, axes)
-    return TensorStoreVolume(open_array({**spec, "kvstore": file_store(path)}, label), axes, label, blocks)
+    store = open_array({**spec, "kvstore": file_store(path)}, label)
+    return TensorStoreVolume(store, axes, label, blocks=blocks, guard=zarr_guard(path, array))
 
 
 def _chunks(path: Path, array: ZarrArray) -> StoredChunks:
     prefix, separator, unpack = array.key_prefix, array.separator, array.unpack
+    limit = packed_limit(math.prod(array.chunk) * array.dtype.itemsize * MOST_WIDENING)
 
     def name(cell: tuple[int, ...]) -> str:
         return prefix + separator.join(map(str, cell))
 
     def load(cell: tuple[int, ...]) -> bytes | None:
-        return read_chunk(path / name(cell), unpack)
+        return read_chunk(path / name(cell), unpack, limit)
 
     return StoredChunks((0,) * len(array.shape), array.chunk, name, load)
