@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 
 import numpy as np
 import pytest
@@ -221,6 +222,29 @@ async def test_bricks(wk, samples, accept):
             truth = samples.truth["cells", "color", "1" if mag == 0 else "2-2-1"]
             expected = expected_box(truth, (32 * x, 32 * y, 32 * z), (32,) * 3)
             assert np.array_equal(decoded(entry), expected)
+
+
+async def test_others_do_not_change_what_a_slow_client_still_waits_for(wk, jp_http_port, jp_base_url):
+    dataset = await wk.id_of("cells")
+    path = f"data/datasets/{dataset}/layers/color/bricks"
+    large, small = [0, 0, 0, 0], [0, 2, 1, 1]
+    asked = ([large] * 220, [small] * 5 + [large] * 210)
+    bodies = [{"mags": [[1, 1, 1]], "bricks": bricks, "accept": ["stored"]} for bricks in asked]
+    expected = [(await wk.post(path, json=body)).content for body in bodies]
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # more waits in the server
+        slow.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(slow, ("127.0.0.1", jp_http_port))
+        content = json.dumps(bodies[0])
+        head = f"POST {jp_base_url}wk/{path} HTTP/1.1\r\nHost: localhost\r\nX-Auth-Token: {TOKEN}\r\n"
+        await loop.sock_sendall(slow, f"{head}Content-Length: {len(content)}\r\n\r\n{content}".encode())
+        answer = await loop.sock_recv(slow, 1)  # it has begun
+        for _ in range(2):
+            assert (await wk.post(path, json=bodies[1])).content == expected[1]
+        while not answer.endswith(expected[0][-1000:]) and (part := await loop.sock_recv(slow, 2**16)):
+            answer += part
+    assert answer.partition(b"\r\n\r\n")[2] == expected[0]
 
 
 def decoded(entry) -> np.ndarray:

@@ -23,6 +23,7 @@ from wk_jupyter.api.frames import Encoding, Entry, Status, decode_frame
 from wk_jupyter.datasource import AdditionalAxis, LayerSource, MagSource, element_class_of, read_properties
 from wk_jupyter.errors import CorruptData, InvalidDataSource, InvalidInput, MagNotFound, TooLarge
 from wk_jupyter.geometry import BoundingBox, Mag, Vec3Int
+from wk_jupyter.store.brick_batch import give_away_memory
 from wk_jupyter.store.bricks import BrickRequest, LayerReader
 from wk_jupyter.store.volumes.base import Position, VolumeInfo
 from wk_jupyter.store.volumes.wkw_format import BlockType, WkwHeader
@@ -236,6 +237,30 @@ def test_requests_at_once_do_not_mix_their_voxels(tmp_path: Path) -> None:
 
     slots: asyncio.Semaphore | None = None
     asyncio.run(all_of_them())
+
+
+@pytest.mark.parametrize("accept", ["zstd-body", "stored", "raw"])
+@pytest.mark.parametrize("name", STORES)
+def test_a_lent_reply_is_the_same_one(tmp_path: Path, name: str, accept: str) -> None:
+    """In memory of the reader's own, where all of it came from the page cache; until that is used again."""
+    reader = reader_of(tmp_path, STORES[name], truth())
+    request = request_of(EVERYWHERE, [accept])
+
+    async def ask_twice() -> None:
+        plain = await reader.bricks(request, zstd_body=True)
+        lent = await reader.bricks(request, zstd_body=True, lend=True)
+        assert lent.body == plain.body
+        assert lent.content_encoding == plain.content_encoding
+        is_borrowed = isinstance(lent.body, memoryview)
+        assert not is_borrowed or name in PASSED_ON
+        give_away_memory()
+        again = await reader.bricks(request_of(EVERYWHERE[::-1], [accept]), zstd_body=True, lend=True)
+        assert lent.body == plain.body
+        if is_borrowed:
+            await reader.bricks(request, zstd_body=True, lend=True)
+            assert again.body == plain.body
+
+    asyncio.run(ask_twice())
 
 
 def test_large_replies_at_once_do_not_mix_their_voxels(tmp_path: Path) -> None:

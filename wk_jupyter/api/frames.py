@@ -23,7 +23,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 import lz4.block
 import zstandard
@@ -94,10 +94,21 @@ def failure_of(payload: bytes | memoryview) -> CorruptData:
         return CorruptData("the server could not read a brick and gave no reason.")
 
 
-def encode_frame(codes: Sequence[int], payloads: Sequence[bytes | bytearray | memoryview]) -> bytes:
+Payload: TypeAlias = bytes | bytearray | memoryview
+Parts: TypeAlias = tuple[bytes, Sequence[Payload]]
+"""What a frame is joined of: what comes first, and payloads, of missing bricks empty or left out."""
+
+
+def encode_frame(codes: Sequence[int], payloads: Sequence[Payload]) -> bytes:
     """Put bricks into one frame; ``codes`` are ``ok_code(…)``, ``MISSING_CODE`` or ``FAILED_CODE``."""
+    head, parts = frame_parts(codes, payloads)
+    return b"".join((head, *parts))
+
+
+def frame_parts(codes: Sequence[int], payloads: Sequence[Payload]) -> Parts:
+    """Return what ``encode_frame`` joins."""
     # Plain sequences, not objects: this runs for each brick on the server's event loop.
-    return b"".join((_table(codes, [len(payload) for payload in payloads]), *payloads))
+    return _table(codes, list(map(len, payloads))), payloads
 
 
 _WRONG_SIZE: Final = failure_payload(
@@ -105,15 +116,19 @@ _WRONG_SIZE: Final = failure_payload(
 )
 
 
-def encode_zstd_body(
-    codes: Sequence[int], payloads: Sequence[bytes | bytearray | memoryview], brick_bytes: int
-) -> bytes:
+def encode_zstd_body(codes: Sequence[int], payloads: Sequence[Payload], brick_bytes: int) -> bytes:
     """Put bricks whose payloads are zstd frames of ``brick_bytes`` into a ``Content-Encoding: zstd`` body.
 
     One frame that decodes to another size would shift all that follow, so a brick whose frame promises
     another size is sent as failed.
     """
-    heads, lengths, bodies = list(codes), [0] * len(codes), list[bytes | bytearray | memoryview]()
+    head, parts = zstd_body_parts(codes, payloads, brick_bytes)
+    return b"".join((head, *parts))
+
+
+def zstd_body_parts(codes: Sequence[int], payloads: Sequence[Payload], brick_bytes: int) -> Parts:
+    """Return what ``encode_zstd_body`` joins."""
+    heads, lengths, bodies = list(codes), [0] * len(codes), list[Payload]()
     for i, payload in enumerate(payloads):
         if codes[i] == MISSING_CODE:
             continue
@@ -124,7 +139,7 @@ def encode_zstd_body(
             said = bytes(payload) if codes[i] == FAILED_CODE else _WRONG_SIZE
             heads[i], lengths[i] = FAILED_CODE, len(said)
             bodies.append(zstd_stored(said))
-    return b"".join((zstd_stored(_table(heads, lengths)), *bodies))
+    return zstd_stored(_table(heads, lengths)), bodies
 
 
 def decode_frame(data: bytes | bytearray | memoryview) -> list[Entry]:

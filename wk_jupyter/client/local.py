@@ -56,7 +56,7 @@ def bricks(reader: LayerReader, request: Mapping[str, Any]) -> bytes:
     import msgspec  # noqa: PLC0415
 
     asked = msgspec.convert({**request, "accept": ["raw"]}, BrickRequest)
-    return run(reader.bricks(asked)).body
+    return bytes(run(reader.bricks(asked)).body)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

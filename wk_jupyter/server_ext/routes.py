@@ -80,6 +80,10 @@ _DATASETS: Final = (
 
 _VOXELS: Final = (
     Operation(
+        "POST", "data", f"{LAYER}/bricks", bricks.BricksHandler, VISIBLE,
+        "Many bricks of 32³ voxels in one frame, stored blocks as they lie", BYTES, body=BrickRequest,
+    ),
+    Operation(
         "GET", "data", f"{LAYER}/data", voxels.BucketsHandler, VISIBLE, "The voxels of a box", BYTES,
         query=models.CutoutQuery,
     ),
@@ -91,10 +95,6 @@ _VOXELS: Final = (
     Operation(
         "POST", "data", f"{LAYER}/readData", voxels.ReadDataHandler, VISIBLE, "The voxels of a box", BYTES,
         body=models.RawCuboid,
-    ),
-    Operation(
-        "POST", "data", f"{LAYER}/bricks", bricks.BricksHandler, VISIBLE,
-        "Many bricks of 32³ voxels in one frame, stored blocks as they lie", BYTES, body=BrickRequest,
     ),
     Operation(
         "GET", "data", f"{LAYER}/histogram", pictures.HistogramHandler, VISIBLE,
@@ -193,8 +193,8 @@ _ZARR3: Final = tuple(
     )
 )
 
-OPERATIONS: Final = (*_SERVER, *_DATASETS, *_VOXELS, *_PROXY, *_ZARR2, *_ZARR3)
-"""In the order in which addresses are compared: the first that fits answers."""
+OPERATIONS: Final = (*_VOXELS, *_SERVER, *_DATASETS, *_PROXY, *_ZARR2, *_ZARR3)
+"""In the order in which addresses are compared: the first that fits answers. The busiest come first."""
 
 
 def tornado_routes(services: Services) -> list[tuple[str, type[WkHandler], dict[str, Any]]]:

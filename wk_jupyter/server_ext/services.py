@@ -48,6 +48,7 @@ class Services:
         self.threads = ThreadPoolExecutor(limits.concurrent_decodes + 2, thread_name_prefix="wk_jupyter")
         self.pictures = PictureCache(limits.kept_picture_bytes)
         self.decode_slots = asyncio.Semaphore(limits.concurrent_decodes)
+        self.allowed_hosts: set[str] = set()
         self.scanning = False
         self.logs_every_request = False
         self._open = open_store

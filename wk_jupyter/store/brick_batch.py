@@ -22,11 +22,13 @@ from wk_jupyter.api.frames import (
     FAILED_CODE,
     MISSING_CODE,
     Encoding,
+    Parts,
+    Payload,
     Status,
     decode_payload,
-    encode_frame,
-    encode_zstd_body,
     failure_payload,
+    frame_parts,
+    zstd_body_parts,
 )
 from wk_jupyter.errors import CorruptData, InvalidInput, WkError
 from wk_jupyter.geometry import BoundingBox
@@ -47,6 +49,7 @@ Runner: TypeAlias = Callable[..., Awaitable[Any]]
 """Calls a function with arguments on another thread."""
 
 _SCRATCH_BYTES: Final = 4 * 1024**2
+_HEAD_BYTES: Final = 4096  # of it, kept free for what a frame begins with
 _READS_AT_ONCE: Final = 32  # of one request: as many as keep tensorstore busy
 _INLINE_CUT_BYTES: Final = 256 * 1024  # what is cut up on the event loop: well below a millisecond
 _INLINE_PASS_BYTES: Final = 16 * 1024**2  # what is copied on the event loop: a few milliseconds
@@ -102,7 +105,7 @@ class BrickBatch:
         self._tell = tell
         self._brick_bytes = BRICK_SIDE**3 * bytes_per_voxel
         self._codes = [MISSING_CODE] * len(bricks)
-        self._payloads: list[bytes | bytearray | memoryview] = [b""] * len(bricks)
+        self._payloads: list[Payload] = [b""] * len(bricks)
         self._groups = self._sorted(mags, bricks)
         self._cold: list[_Group] = []
         self._packed: list[_Group] = []
@@ -122,7 +125,7 @@ class BrickBatch:
 
         What it took lies in memory that the thread's next batch uses too: see ``keep``.
         """
-        scratch, room = _scratch(), _INLINE_PASS_BYTES
+        scratch, room = _scratch()[_HEAD_BYTES:], _INLINE_PASS_BYTES
         for bricks in self._groups:
             blocks = bricks.mag.blocks
             if blocks is None:
@@ -167,9 +170,27 @@ class BrickBatch:
 
     def encode(self, form: Form) -> bytes:
         """Return the frame, or the body of a reply with ``Content-Encoding: zstd``."""
+        head, payloads = self._parts(form)
+        return b"".join((head, *payloads))
+
+    def encode_in_place(self, form: Form) -> bytes | memoryview:
+        """Return the same without copying it, where it all came from the page cache and in order.
+
+        It then lies in memory that the thread's next batch uses too: see ``give_away_memory``.
+        """
+        head, payloads = self._parts(form)
+        is_in_scratch = set(map(type, filter(None, payloads))) == {memoryview}
+        if len(self._groups) != 1 or not is_in_scratch or len(head) > _HEAD_BYTES:
+            return b"".join((head, *payloads))
+        begin = _HEAD_BYTES - len(head)
+        whole = _scratch()[begin : _HEAD_BYTES + sum(map(len, payloads))]
+        whole[: len(head)] = head
+        return whole
+
+    def _parts(self, form: Form) -> Parts:
         if form == "zstd-body":
-            return encode_zstd_body(self._codes, self._payloads, self._brick_bytes)
-        return encode_frame(self._codes, self._payloads)
+            return zstd_body_parts(self._codes, self._payloads, self._brick_bytes)
+        return frame_parts(self._codes, self._payloads)
 
     def _sorted(
         self, mags: Sequence[OpenMag | WkError], bricks: Sequence[tuple[int, int, int, int]]
@@ -289,5 +310,10 @@ def _scratch() -> memoryview:
     """Memory that this thread uses for one request after the other."""
     found = getattr(_local, "scratch", None)
     if found is None:
-        found = _local.scratch = memoryview(bytearray(_SCRATCH_BYTES))
+        found = _local.scratch = np.empty(_SCRATCH_BYTES, np.uint8).data  # not zeroed, as a bytearray is
     return cast("memoryview", found)
+
+
+def give_away_memory() -> None:
+    """Leave what was encoded in place to whoever still sends it; the next batch uses other memory."""
+    _local.scratch = None

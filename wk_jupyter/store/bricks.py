@@ -69,9 +69,13 @@ class BrickRequest(msgspec.Struct, rename="camel", kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class BrickReply:
-    """A frame of bricks (see ``wk_jupyter.api.frames``), and its ``Content-Encoding``."""
+    """A frame of bricks (see ``wk_jupyter.api.frames``), and its ``Content-Encoding``.
 
-    body: bytes
+    A ``body`` that is a memoryview is lent: the thread's next batch writes over it, unless it is told to
+    ``give_away_memory`` before.
+    """
+
+    body: bytes | memoryview
     content_encoding: str | None = None
 
 
@@ -161,13 +165,14 @@ class LayerReader:
         zstd_body: bool = False,
         slots: AbstractAsyncContextManager[Any] | None = None,
         tell: Callable[[WkError], bytes] = failure_payload,
+        lend: bool = False,
     ) -> BrickReply:
         """Return the bricks of a request in one frame.
 
         A brick that crosses the border of the layer's box comes with all that is stored of it. One that
         cannot be read is told as failed, beside the others. ``zstd_body`` tells that the client takes
         ``Content-Encoding: zstd``; ``slots`` is held while bricks are decoded or read from disk;
-        ``tell`` makes the payload of a brick that cannot be read.
+        ``tell`` makes the payload of a brick that cannot be read; ``lend`` saves a copy by lending the reply.
         Raises InvalidInput, TooLarge or MagNotFound where the request as a whole cannot be answered.
         """
         if len(request.bricks) > MAX_BRICKS:
@@ -184,7 +189,11 @@ class LayerReader:
         if batch.is_waiting or not batch.is_small:
             batch.keep()
             await batch.wait_for_rest(position, self._run, slots)
-        body = batch.encode(form) if batch.is_small else await self._run(batch.encode, form)
+        body: bytes | memoryview
+        if not batch.is_small:
+            body = await self._run(batch.encode, form)
+        else:
+            body = batch.encode_in_place(form) if lend else batch.encode(form)
         return BrickReply(body, "zstd" if form == "zstd-body" else None)
 
     def close(self) -> None:

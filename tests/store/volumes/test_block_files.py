@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +29,8 @@ class Rows:
         self.folder = folder
         self.loaded: list[Path] = []
 
-    def address(self, index: BlockIndex) -> tuple[BlockIndex, int] | None:
-        x, y, z = index
-        return None if x < 0 else ((x // 4, y, z), x % 4)
+    def addresses(self, indices: Sequence[BlockIndex]) -> list[tuple[BlockIndex, int] | None]:
+        return [None if x < 0 else ((x // 4, y, z), x % 4) for x, y, z in indices]
 
     def path(self, file: BlockIndex) -> Path:
         return self.folder / "-".join(map(str, file))

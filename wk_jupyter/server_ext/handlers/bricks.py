@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 from wk_jupyter.api.frames import failure_payload
 from wk_jupyter.errors import TooLarge, WkError
 from wk_jupyter.server_ext.handlers.layers import LayerHandler
+from wk_jupyter.store.brick_batch import give_away_memory
 from wk_jupyter.store.bricks import BrickRequest
+
+if TYPE_CHECKING:
+    from tornado.http1connection import HTTP1Connection
 
 
 class BricksHandler(LayerHandler):
@@ -21,15 +27,24 @@ class BricksHandler(LayerHandler):
         reader = await self.layer(dataset, layer)
         offered = self.request.headers.get("Accept-Encoding", "")
         reply = await reader.bricks(
-            request, zstd_body="zstd" in offered, slots=self.services.decode_slots, tell=self._failure
+            request,
+            zstd_body="zstd" in offered,
+            slots=self.services.decode_slots,
+            tell=self._failure,
+            lend=True,
         )
         self.set_header("Content-Type", "application/octet-stream")
         self.set_header("Vary", "Accept-Encoding")
         if reply.content_encoding is not None:
             self.set_header("Content-Encoding", reply.content_encoding)
         self.set_header("Content-Length", str(len(reply.body)))
-        self.flush()  # the head goes first: joined to it, a megabyte of bricks would be copied once more
-        self.finish(reply.body)
+        # Past tornado's own buffer, which takes nothing but bytes, and joins them with the head.
+        self.flush()
+        connection = cast("HTTP1Connection", self.request.connection)
+        connection.write(reply.body)  # type: ignore[arg-type]
+        if connection.stream.writing():  # the client is slower than we are
+            give_away_memory()
+        self.finish()
 
     def _failure(self, error: WkError) -> bytes:
         return failure_payload(WkError(self.told(error.message), hint=self.told(error.hint)))

@@ -72,8 +72,8 @@ class BlockGrid(Protocol):
 
     layout: BlockLayout
 
-    def address(self, index: BlockIndex) -> tuple[BlockIndex, int] | None:
-        """Return the file that holds a block and the block's number in it; None beyond the array."""
+    def addresses(self, indices: Sequence[BlockIndex]) -> list[tuple[BlockIndex, int] | None]:
+        """Return for each block the file that holds it and its number in that; None beyond the array."""
         ...
 
     def path(self, file: BlockIndex) -> Path: ...
@@ -248,15 +248,20 @@ class BlockFiles:
         # The server's hottest loop: nothing is created here that can be had once a call.
         now, owner = time.monotonic(), self._owner
         room, used = len(scratch) if scratch is not None else 0, 0
-        address, get, preadv = self._grid.address, self._cache.get, os.preadv
+        get, preadv = self._cache.get, os.preadv
         blocks: list[Block] = []
-        for index in indices:
-            place = address(index)
-            file = get((owner, place[0])) if place is not None else _BEYOND
-            if place is None or file.__class__ is not OpenFile or file.checked_until < now:
+        file: File | None = _BEYOND
+        last: BlockIndex | None = None
+        for place in self._grid.addresses(indices):
+            if place is None:
+                blocks.append(MISSING)
+                continue
+            key, number = place
+            if key != last:  # the next brick is mostly in the same file
+                file, last = get((owner, key)), key
+            if file.__class__ is not OpenFile or file.checked_until < now:
                 blocks.append(_without_reading(file, now))
                 continue
-            number = place[1]
             length = file.lengths[number]
             if length <= 0 or not file.nowait:
                 blocks.append(file.without_reading(number))
@@ -278,7 +283,7 @@ class BlockFiles:
 
     def fetch(self, indices: Sequence[BlockIndex]) -> list[Block]:
         """Return the blocks, opening files and reading from disk where needed."""
-        places = [self._place(index) for index in indices]
+        places = [self._place(address) for address in self._grid.addresses(indices)]
         if len(places) > 1:
             for place in places:
                 if isinstance(place, _Place):
@@ -287,7 +292,7 @@ class BlockFiles:
 
     def describe(self, index: BlockIndex) -> str:
         """Name a block in words."""
-        place = self._grid.address(index)
+        [place] = self._grid.addresses([index])
         return f"block {place[1]} of {self._grid.path(place[0])}" if place else f"block {index}"
 
     def open_file(self, file: BlockIndex) -> OpenFile | None:
@@ -306,13 +311,13 @@ class BlockFiles:
         """Let go of all files; those being read are closed when that is done."""
         self._cache.drop(self._owner)
 
-    def _place(self, index: BlockIndex) -> _Place | Block:
-        place = self._grid.address(index)
-        if place is None:
+    def _place(self, address: tuple[BlockIndex, int] | None) -> _Place | Block:
+        if address is None:
             return MISSING
-        file = self._open(place[0])
+        key, number = address
+        file = self._open(key)
         if isinstance(file, OpenFile):
-            return _Place(file, place[1], place[0])
+            return _Place(file, number, key)
         return file.block if isinstance(file, BrokenFile) else MISSING
 
     def _read(self, place: _Place) -> Block:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
@@ -59,13 +59,17 @@ class WkwGrid:
         self._mask = header.file_len - 1
         self.layout = header.layout
 
-    def address(self, index: BlockIndex) -> tuple[BlockIndex, int] | None:
-        x, y, z = index
-        if x < 0 or y < 0 or z < 0:
-            return None
+    def addresses(self, indices: Sequence[BlockIndex]) -> list[tuple[BlockIndex, int] | None]:
         shift, mask = self._shift, self._mask
-        number = MORTON_X[x & mask] | MORTON_Y[y & mask] | MORTON_Z[z & mask]
-        return (x >> shift, y >> shift, z >> shift), number
+        return [
+            None
+            if (x | y | z) < 0
+            else (
+                (x >> shift, y >> shift, z >> shift),
+                MORTON_X[x & mask] | MORTON_Y[y & mask] | MORTON_Z[z & mask],
+            )
+            for x, y, z in indices
+        ]
 
     def path(self, file: BlockIndex) -> Path:
         return cube_path(self.folder, *file)

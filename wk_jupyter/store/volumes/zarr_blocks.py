@@ -61,16 +61,20 @@ class ZarrGrid:
         limit, per_file = chunks.shape.ceildiv(layout.shape), chunks.file_shape // layout.shape
         # The number of a block in its file, C order over the array's own dimensions.
         strides = [math.prod(chunks.blocks_per_file[dim + 1 :]) for dim in chunks.dims]  # 1 without shards
-        # Plain numbers in one tuple: ``address`` is called for every brick that is served.
+        # Plain numbers in one tuple: ``addresses`` computes with them for every brick that is served.
         self._numbers = (*limit, *per_file, *strides)
 
-    def address(self, index: BlockIndex) -> tuple[BlockIndex, int] | None:
-        x, y, z = index
+    def addresses(self, indices: Sequence[BlockIndex]) -> list[tuple[BlockIndex, int] | None]:
         limit_x, limit_y, limit_z, per_x, per_y, per_z, stride_x, stride_y, stride_z = self._numbers
-        if not (0 <= x < limit_x and 0 <= y < limit_y and 0 <= z < limit_z):
-            return None
-        number = x % per_x * stride_x + y % per_y * stride_y + z % per_z * stride_z
-        return (x // per_x, y // per_y, z // per_z), number
+        return [
+            (
+                (x // per_x, y // per_y, z // per_z),
+                x % per_x * stride_x + y % per_y * stride_y + z % per_z * stride_z,
+            )
+            if 0 <= x < limit_x and 0 <= y < limit_y and 0 <= z < limit_z
+            else None
+            for x, y, z in indices
+        ]
 
     def path(self, file: BlockIndex) -> Path:
         chunks = self._chunks
