@@ -10,7 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -29,6 +29,7 @@ from wk_jupyter.properties_document import (
     DataSourceDocument,
     ElementClass,
     LayerDocument,
+    MagValue,
     decode_document,
 )
 
@@ -213,16 +214,14 @@ def _looks_right(layer: LayerDocument) -> bool:
     """Whether a layer is of the common form, which needs no closer look."""
     if layer.mags is None or layer.additional_axes or layer.element_class == "uint24":
         return False
-    seen = set()
-    for source in layer.mags:  # written out: generators made this the larger part of a scan's own time
-        mag = source.mag
-        if not isinstance(mag, tuple) or mag in seen:
-            return False
-        x, y, z = mag
-        if not (0 < x <= MAX_COORDINATE and 0 < y <= MAX_COORDINATE and 0 < z <= MAX_COORDINATE):
-            return False
-        seen.add(mag)
-    return bool(seen)
+    return _mags_look_right(tuple([source.mag for source in layer.mags]))
+
+
+@lru_cache(maxsize=256)  # thousands of layers have the same few lists of mags
+def _mags_look_right(mags: tuple[MagValue, ...]) -> bool:
+    triples = [mag for mag in mags if isinstance(mag, tuple)]
+    within = all(0 < n <= MAX_COORDINATE for mag in triples for n in mag)
+    return bool(mags) and len(set(triples)) == len(mags) and within
 
 
 def encode_document(source: DataSource) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -17,6 +18,9 @@ from wk_jupyter.store.catalog.text import fold, searchable
 from wk_jupyter.store.changes import Changes, Kind
 from wk_jupyter.store.records import MISSING_REASON, FolderFinding, OrganizationRecord
 
+_NEW: Final = (
+    "id", "organization_id", "folder_id", "directory_name", "name", "created", "sort_name", "search_text",
+)  # fmt: skip
 _NAMES_AT_ONCE: Final = 500  # of a list in a statement; databases have limits
 _NOTED: Final = 100  # changes of one scan that are noted one by one
 
@@ -107,34 +111,30 @@ class DatasetRepository:
     def _insert(self, connection: sa.Connection, added: Sequence[FolderFinding]) -> None:
         """Insert new datasets, but for those that another process has just found as well."""
         plain, rest = [], []
-        now = now_ms()
+        now, own, root = now_ms(), self._organization.id, self._organization.root_folder_id
         for finding, dataset_id in zip(added, _new_ids(len(added)), strict=True):
             name = finding.directory_name
-            row = {
-                "id": dataset_id,
-                "organization_id": self._organization.id,
-                "folder_id": self._organization.root_folder_id,
-                "directory_name": name,
-                "name": name,
-                "created": now,
-                "sort_name": fold(name)[:SORT_LENGTH],
-                "search_text": searchable([name]),
-            }
+            folded = fold(name)
+            row = (dataset_id, own, root, name, name, now, folded[:SORT_LENGTH], folded)
             if finding.status_reason or finding.warnings or finding.properties is not None:
-                rest.append(row | _decided(finding))
-            else:  # nearly all: columns that have their default cost more than half as much again
-                row.update(
-                    disk_key=finding.disk_key,
-                    status=finding.status,
-                    layers=finding.layers,
-                    layer_text=_layer_text(finding.layers),
-                    element_classes=finding.element_classes,
-                )
-                plain.append(row)
-        insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
-        for rows in (plain, rest):
-            if rows:
-                connection.execute(insert(datasets).on_conflict_do_nothing(), rows)
+                rest.append({**dict(zip(_NEW, row, strict=True)), **_decided(finding)})
+            else:  # nearly all: the other columns have their default
+                layers = finding.layers
+                found = (finding.disk_key, finding.status, finding.element_classes)
+                plain.append((*row, *found, _layers_json(layers), _layer_text(layers)))
+        dialect = self._engine.dialect
+        if plain:
+            # By the driver itself: SQLAlchemy's work on each row took longer than the database's.
+            mark = "?" if dialect.paramstyle == "qmark" else "%s"
+            columns = (*_NEW, "disk_key", "status", "element_classes", "layers", "layer_text")
+            names, marks = ", ".join(columns), ", ".join([mark] * len(columns))
+            connection.exec_driver_sql(
+                f"INSERT INTO {datasets.name} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING",  # noqa: S608
+                plain,
+            )
+        if rest:
+            insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
+            connection.execute(insert(datasets).on_conflict_do_nothing(), rest)
 
 
 def _decided(finding: FolderFinding) -> dict[str, Any]:
@@ -147,6 +147,11 @@ def _decided(finding: FolderFinding) -> dict[str, Any]:
 @lru_cache(maxsize=256)  # most datasets of a lab have layers of the same few names
 def _layer_text(layers: tuple[tuple[str, str], ...]) -> str:
     return searchable(name for name, _ in layers)
+
+
+@lru_cache(maxsize=256)
+def _layers_json(layers: tuple[tuple[str, str], ...]) -> str:
+    return msgspec.json.encode(layers).decode()
 
 
 def _new_ids(count: int) -> list[str]:
