@@ -27,8 +27,10 @@ help: ## show this list
 demo: $(STAMPS)/demo $(SAMPLE) ## set up, make sample data, open JupyterLab on the quickstart notebook
 	scripts/demo.sh $(DATA) $(DEMO_ARGS)
 
-test: $(STAMPS)/dev ## set up (Chromium too), run every check and every test
+test: $(STAMPS)/dev ## set up (Chromium and PostgreSQL too), run every check and every test
 	scripts/chromium.sh
+	@# Tests that want a PostgreSQL are skipped, and say so, where it cannot be had.
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || scripts/apt.sh postgresql || true
 	$(BIN)/python scripts/check.py all
 
 lint: $(STAMPS)/dev ## formats, lint and types of Python and TypeScript

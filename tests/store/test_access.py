@@ -28,8 +28,8 @@ MAY = {
 
 
 @pytest.fixture
-def store(tmp_path: Path):
-    config = StoreConfig(tmp_path, "lab", owner_name="ada")
+def store(tmp_path: Path, database_url: str):
+    config = StoreConfig(tmp_path, "lab", owner_name="ada", database_url=database_url)
     for name in ("open", "closed"):
         write_dataset(tmp_path / "binaryData" / "lab", name)
     opened = Store(config)

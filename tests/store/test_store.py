@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,8 @@ ADA = owner("ada")
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> StoreConfig:
-    return StoreConfig(data_dir=tmp_path / "data", organization="lab", owner_name="ada")
+def config(tmp_path: Path, database_url: str) -> StoreConfig:
+    return StoreConfig(tmp_path / "data", "lab", owner_name="ada", database_url=database_url)
 
 
 @pytest.fixture
@@ -240,7 +241,7 @@ def test_readers_of_what_did_not_change_outlive_a_scan(store):
 
 
 def test_a_bounded_number_of_readers_is_kept(config, store):
-    bounded = Store(StoreConfig(config.data_dir, "lab", max_open_layers=2))
+    bounded = Store(replace(config, max_open_layers=2))
     record = record_of(bounded, "retina")
     first = bounded.layer(record, "color")
     bounded.layer(record, "cells")
@@ -298,7 +299,7 @@ def test_the_owner_is_a_user_with_one_id(config, store):
     again = Store(config)
     assert again.owner == store.owner
     assert (again.owner.name, again.owner.is_admin) == ("ada", True)
-    other = Store(StoreConfig(config.data_dir, "lab", owner_name="bob"))
+    other = Store(replace(config, owner_name="bob"))
     assert other.owner.id != store.owner.id
     again.close()
     other.close()
