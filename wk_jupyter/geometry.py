@@ -19,6 +19,8 @@ MAX_COORDINATE: Final = 2**47
 
 
 def _integer(value: Any, what: str) -> int:
+    if value.__class__ is int:  # nearly always
+        return value
     if isinstance(value, bool) or not (hasattr(value, "__index__") or isinstance(value, float)):
         raise InvalidInput(f"{what} must be a whole number, not {value!r}.")
     if isinstance(value, float):
@@ -44,6 +46,8 @@ class Vec3Int(tuple[int, int, int]):
         """Make a vector of one number or of three. Raises InvalidInput."""
         if isinstance(value, Vec3Int):
             return value
+        if value.__class__ is int:
+            return cls(value, value, value)
         if isinstance(value, str | bytes | Mapping) or (
             not hasattr(value, "__iter__")
             and not hasattr(value, "__index__")

@@ -23,9 +23,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from wk_jupyter.errors import CorruptData
+from wk_jupyter.errors import CorruptData, InvalidInput
 from wk_jupyter.geometry import BoundingBox, Vec3Int
-from wk_jupyter.store.volumes.base import Volume
+from wk_jupyter.store.volumes.base import ReadsMany, Volume
 
 
 def random_voxels(dtype: str, shape: tuple[int, ...], seed: int = 1) -> NDArray[Any]:
@@ -162,6 +162,29 @@ class VolumeContract(ABC):
         for box, array in zip(boxes, asyncio.run(read_all()), strict=True):
             assert array.dtype == np.dtype(self.dtype)
             np.testing.assert_array_equal(array, expected(voxels, box))
+
+    def test_many_boxes_are_read_as_one_after_the_other(self, volume: Volume, voxels: NDArray[Any]) -> None:
+        if not isinstance(volume, ReadsMany):
+            pytest.skip("an ability that this format does not have")
+        boxes = [BoundingBox((n % 40, n % 7, n % 3), (30, 20 + n % 5, 9)) for n in range(50)]
+        boxes += [self.whole, BoundingBox((-5, -5, -5), (20, 20, 20)), BoundingBox((10**6, 0, 0), (2, 2, 2))]
+        for array, box in zip(volume.read_many(boxes), boxes, strict=True):
+            np.testing.assert_array_equal(array, expected(voxels, box))
+        with pytest.raises(InvalidInput):
+            list(volume.read_many(boxes, {"no such axis": 0}))
+
+    def test_a_damaged_box_among_many_harms_no_other(self, folder: Path) -> None:
+        self.damage(folder)
+        volume = self.open(folder)
+        if not isinstance(volume, ReadsMany):
+            volume.close()
+            pytest.skip("an ability that this format does not have")
+        beyond = BoundingBox((10**6, 0, 0), (2, 2, 2))
+        before, damaged, after = volume.read_many([beyond, self.whole, beyond])
+        volume.close()
+        assert isinstance(damaged, CorruptData)
+        for array in (before, after):
+            np.testing.assert_array_equal(array, np.zeros((self.channels, 2, 2, 2)))
 
     def test_threads_may_share_a_volume(self, volume: Volume, voxels: NDArray[Any]) -> None:
         boxes = [

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, cast
@@ -40,6 +41,7 @@ from wk_jupyter.store.volumes.base import (
     BlockError,
     BlockIndex,
     Position,
+    ReadsMany,
     StoredBlocks,
     Volume,
 )
@@ -265,13 +267,34 @@ class BrickBatch:
             async with at_once:
                 await self._read_cell(mag, cell, position, run)
 
-        return [
-            read(bricks.mag, cell)
-            for bricks in self._opaque
-            for cell in group(
-                bricks.places, bricks.bricks, bricks.mag.volume.info.chunk_shape, self._brick_bytes
-            )
-        ]
+        jobs: list[Awaitable[None]] = []
+        for bricks in self._opaque:
+            mag, chunk = bricks.mag, bricks.mag.volume.info.chunk_shape
+            cells = group(bricks.places, bricks.bricks, chunk, self._brick_bytes)
+            if isinstance(mag.volume, ReadsMany):  # one job: an awaited read costs more than a cached chunk
+                jobs.append(run(self._read_cells, mag, mag.volume, cells, position))
+            else:
+                jobs += [read(mag, cell) for cell in cells]
+        return jobs
+
+    def _read_cells(self, mag: OpenMag, volume: ReadsMany, cells: Sequence[Cell], position: Position) -> None:
+        again: list[Cell] = []
+        left = deque(cells)
+        try:
+            for voxels in volume.read_many([cell.box for cell in cells], position):
+                if not isinstance(voxels, WkError):
+                    self._put_cell(left[0], cut(left[0], mag.fit(voxels)))
+                elif len(left[0].places) == 1:
+                    self._fail(left[0].places[0], voxels)
+                else:
+                    again += left[0].single()
+                left.popleft()
+        except InvalidInput:
+            raise
+        except Exception:  # noqa: BLE001 - as for a single cell
+            self._fail_unexpectedly(mag, left)
+        if again:
+            self._read_cells(mag, volume, again, position)
 
     async def _read_cell(self, mag: OpenMag, cell: Cell, position: Position, run: Runner) -> None:
         try:
@@ -283,18 +306,24 @@ class BrickBatch:
             if len(cell.places) == 1:
                 self._fail(cell.places[0], error)
                 return
-            # Something in the box is damaged: find out which bricks are not.
-            for place, brick in zip(cell.places, cell.bricks, strict=True):
-                await self._read_cell(mag, Cell([place], [brick]), position, run)
+            for one in cell.single():
+                await self._read_cell(mag, one, position, run)
         except Exception:  # noqa: BLE001 - logged; the other bricks shall still come
-            _log.exception("bricks of %s could not be read", mag.volume.info.label)
-            failure = CorruptData(f"{mag.volume.info.label} could not be read; the server's log tells why.")
-            for place in cell.places:
-                self._fail(place, failure)
+            self._fail_unexpectedly(mag, [cell])
         else:
-            for place, raw in zip(cell.places, raws, strict=True):
-                if raw:
-                    self._put_raw(place, raw)
+            self._put_cell(cell, raws)
+
+    def _fail_unexpectedly(self, mag: OpenMag, cells: Iterable[Cell]) -> None:
+        label = mag.volume.info.label
+        _log.exception("bricks of %s could not be read", label)
+        failure = CorruptData(f"{label} could not be read; the server's log tells why.")
+        for place in (place for cell in cells for place in cell.places):
+            self._fail(place, failure)
+
+    def _put_cell(self, cell: Cell, raws: Sequence[bytes]) -> None:
+        for place, raw in zip(cell.places, raws, strict=True):
+            if raw:
+                self._put_raw(place, raw)
 
 
 def _blocks_of(bricks: _Group) -> StoredBlocks:

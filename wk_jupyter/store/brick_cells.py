@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 from typing import Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 
 from wk_jupyter.api.frames import BRICK_SIDE
@@ -23,18 +23,23 @@ MAX_CELL_BYTES: Final = 4 * 1024**2
 
 @dataclass
 class Cell:
-    """Bricks to be read together: their places in the request and their indices."""
+    """Bricks to be read together: their places in the request and their indices, all of them by the time
+    that the box is asked for."""
 
     places: list[int] = field(default_factory=list)
     bricks: list[BlockIndex] = field(default_factory=list)
 
-    @property
+    @cached_property
     def box(self) -> BoundingBox:
         """The smallest box that holds them, in voxels."""
         axes = list(zip(*self.bricks, strict=True))
         first = Vec3Int.of([min(axis) for axis in axes])
         last = Vec3Int.of([max(axis) for axis in axes])
         return BoundingBox.from_corners(first * BRICK_SIDE, (last + 1) * BRICK_SIDE)
+
+    def single(self) -> list[Cell]:
+        """Cells of one brick each: where something in the box is damaged, they tell which bricks are not."""
+        return [Cell([place], [brick]) for place, brick in zip(self.places, self.bricks, strict=True)]
 
 
 def group(
@@ -65,11 +70,17 @@ def cut(cell: Cell, voxels: NDArray[Any]) -> list[bytes]:
 
     A brick of zeros gives no bytes: such a volume does not tell zeros from what was never written.
     """
-    origin = cell.box.topleft
+    left, top, front = cell.box.topleft
     little = voxels.dtype.newbyteorder("<")
     raws = []
-    for brick in cell.bricks:
-        x, y, z = (n * BRICK_SIDE - o for n, o in zip(brick, origin, strict=True))
+    for bx, by, bz in cell.bricks:
+        x, y, z = bx * BRICK_SIDE - left, by * BRICK_SIDE - top, bz * BRICK_SIDE - front
         part = voxels[:, x : x + BRICK_SIDE, y : y + BRICK_SIDE, z : z + BRICK_SIDE]
-        raws.append(part.astype(little, copy=False).tobytes(order="F") if np.any(part) else b"")
+        raw = part.astype(little, copy=False).tobytes(order="F")
+        raws.append(raw if raw != _zeros(len(raw)) else b"")  # the comparison ends at the first other byte
     return raws
+
+
+@cache  # layers have few sizes of voxels
+def _zeros(size: int) -> bytes:
+    return bytes(size)

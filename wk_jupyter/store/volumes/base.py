@@ -6,7 +6,7 @@ reach outside of what is stored: voxels that were never written read as the fill
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_checkable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from wk_jupyter.errors import CorruptData
+    from wk_jupyter.errors import CorruptData, WkError
     from wk_jupyter.geometry import BoundingBox, Vec3Int
 
 BlockIndex: TypeAlias = tuple[int, int, int]
@@ -113,6 +113,20 @@ class StoredBlocks(Protocol):
 
     def describe(self, index: BlockIndex) -> str:
         """Name a block and its file, for errors."""
+        ...
+
+
+@runtime_checkable
+class ReadsMany(Protocol):
+    """The optional ability to read many boxes at once better than one after the other."""
+
+    def read_many(
+        self, boxes: Sequence[BoundingBox], position: Position = FIRST_POSITION
+    ) -> Iterator[NDArray[Any] | WkError]:
+        """Yield the voxels of each box as (c, x, y, z), or why it cannot be read. Blocks on the disk.
+
+        Raises InvalidInput for a wrong position.
+        """
         ...
 
 

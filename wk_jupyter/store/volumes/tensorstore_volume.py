@@ -6,7 +6,8 @@ import asyncio
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +25,7 @@ from wk_jupyter.store.volumes.chunk_guard import ChunkGuard, Index
 FAILURES: Final = (ValueError, RuntimeError, OSError, IndexError, TypeError, OverflowError, MemoryError)
 MAX_CHUNKS: Final = 2**18  # read at once
 _DEFAULT_CACHE_BYTES: Final = 128 * 2**20
+_READS_AT_ONCE: Final = 32  # of one caller: as many as keep tensorstore busy
 _INLINE_BYTES: Final = 2**20  # more is read by a thread: starting a read and copying its result take time
 _UNSUPPORTED: Final = re.compile(r"not registered|not supported|[Uu]nsupported")
 
@@ -92,6 +94,8 @@ class TensorStoreVolume:
         self._store = store
         self._axes = axes
         self._others = sorted(set(range(store.rank)) - {axes.dims.get(a, -1) for a in "cxyz"})
+        # In which order an array is to be read for its voxels to come x fastest.
+        self._x_fastest = "F" if axes.dims.get("x", 0) < axes.dims.get("z", store.rank) else "C"
         self.stored_blocks = blocks
         self._guard = guard
         name = store.dtype.name
@@ -133,6 +137,45 @@ class TensorStoreVolume:
             voxels = await self._store[index].read()
         except FAILURES as error:
             raise damaged(self.info.label, error) from None
+        return self._placed(voxels, box)
+
+    def read_many(
+        self, boxes: Sequence[BoundingBox], position: Position = FIRST_POSITION
+    ) -> Iterator[NDArray[Any] | WkError]:
+        """Yield the voxels of each box as (c, x, y, z), or why it cannot be read. Raises InvalidInput."""
+        begun: deque[tuple[BoundingBox, Any]] = deque()
+        for box in boxes:
+            begun.append((box, self._begin(box, position)))
+            if len(begun) == _READS_AT_ONCE:
+                yield self._end(*begun.popleft())
+        while begun:
+            yield self._end(*begun.popleft())
+
+    def _begin(self, box: BoundingBox, position: Position) -> Any:
+        """Return what tensorstore is going to read, or at once voxels or an error."""
+        try:
+            if not self._is_awaitable:
+                return self.read(box, position)
+            index = self._index(box, position)
+            if index is None:
+                return self._empty(box)
+            if self._guard is not None:
+                self._guard.check(index)
+            return self._store[index].read(order=self._x_fastest)
+        except InvalidInput:
+            raise  # what is asked is wrong, not what is stored
+        except WkError as error:
+            return error
+        except FAILURES as error:
+            return damaged(self.info.label, error)
+
+    def _end(self, box: BoundingBox, begun: Any) -> NDArray[Any] | WkError:
+        if isinstance(begun, WkError | np.ndarray):
+            return begun
+        try:
+            voxels = begun.result()
+        except FAILURES as error:
+            return damaged(self.info.label, error)
         return self._placed(voxels, box)
 
     def close(self) -> None:
