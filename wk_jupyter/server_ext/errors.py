@@ -28,6 +28,8 @@ STATUS: Final[dict[type[errors.WkError], HTTPStatus]] = {
     errors.Unreachable: HTTPStatus.BAD_GATEWAY,
 }
 
+_LONGEST: Final = 2000  # characters of a message
+
 UNEXPECTED: Final = Message(
     error="The server failed to answer this request.",
     hint="The server's log has the details; please report them.",
@@ -73,9 +75,14 @@ def body_of(error: BaseException | None, status: int, tell: Callable[[str], str]
 
 def _message(error: BaseException | None, status: int, tell: Callable[[str], str]) -> Message:
     if isinstance(error, errors.WkError):
-        return Message(error=tell(error.message), hint=tell(error.hint), code=error.code)
+        return Message(error=_clipped(tell(error.message)), hint=_clipped(tell(error.hint)), code=error.code)
     if status in _HTTP_MESSAGES:
         return _HTTP_MESSAGES[HTTPStatus(status)]
     if status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return Message(error=HTTPStatus(status).description or HTTPStatus(status).phrase, code="bad_request")
     return UNEXPECTED
+
+
+def _clipped(text: str) -> str:
+    """What a client sent may be long, and stands in the message."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -10,7 +10,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError
 
 from wk_jupyter.api.versions import CURRENT_API_VERSION, DATA_VERSION
-from wk_jupyter.errors import Forbidden, InvalidInput, WkError
+from wk_jupyter.errors import Forbidden, InvalidInput, TooLarge, WkError
 from wk_jupyter.server_ext import auth
 from wk_jupyter.server_ext.addresses import outer_address
 from wk_jupyter.server_ext.discretion import without_server_paths
@@ -32,6 +32,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 _METHODS = ("get", "head", "post", "put", "patch", "delete", "options")
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MAX_HOSTS = 64
+_MAX_BODY_BYTES = 4 * 1024**2  # of JSON, which is decoded on the event loop: some ten milliseconds
 _OWN_HEADERS = "MISSING-BUCKETS, X-Total-Count, Content-Range, Accept-Ranges"
 
 
@@ -138,12 +139,17 @@ class WkHandler(JupyterHandler):
         self._record = record
         return record
 
+    @property
+    def sees_server_paths(self) -> bool:
+        """In the local role the server's owner is the admin, and nobody else is."""
+        return self.identity.is_owner
+
     def told(self, text: str, record: DatasetRecord | None = None) -> str:
         """``text`` without what this client may not know of the server's disk.
 
         ``record`` is the dataset that it is about, else the one that was asked for.
         """
-        if self.identity.is_owner:
+        if self.sees_server_paths:
             return text
         record = record or self._record
         return without_server_paths(text, self.services.folder(record) if record else None)
@@ -160,7 +166,12 @@ class WkHandler(JupyterHandler):
             ) from error
 
     def body(self, model: type[Any]) -> Any:
-        """The JSON body as a model; raises InvalidInput naming the field."""
+        """The JSON body as a model; raises InvalidInput naming the field, TooLarge before it is decoded."""
+        if len(self.request.body) > _MAX_BODY_BYTES:
+            raise TooLarge(
+                f"The body of the request has {len(self.request.body):,} bytes.",
+                hint=f"At most {_MAX_BODY_BYTES:,} are taken: ask for less at once.",
+            )
         try:
             return msgspec.json.decode(self.request.body, type=model)
         except (msgspec.DecodeError, RecursionError) as error:  # a ValidationError is a DecodeError

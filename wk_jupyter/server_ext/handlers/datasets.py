@@ -30,13 +30,14 @@ if TYPE_CHECKING:
     from wk_jupyter.store import DatasetQuery, DatasetRecord, Store
 
 _LARGEST_PAGE = 10_000
+_LAST_PAGE = 2**31
 
 
 class DatasetHandler(LayerHandler):
     """Turns records into the API's JSON."""
 
     def full(self, store: Store, record: DatasetRecord) -> Any:
-        """All that is known of a dataset. Absolute paths are told to the server's owner alone."""
+        """All that is known of a dataset. Absolute paths are told to admins alone."""
         dataset = Dataset(
             id=record.id,
             name=record.name,
@@ -72,12 +73,12 @@ class DatasetHandler(LayerHandler):
         folder = store.folder(record)
 
         def mag_path(layer: LayerSource, mag: MagSource) -> str | None:
-            if not self.identity.is_owner:
+            if not self.sees_server_paths:
                 return f"./{layer.name}/{mag.mag.name}"
             return str(store.mag_folder(record, layer.name, mag.mag))
 
         def attachment_path(path: str) -> str:
-            if self.identity.is_owner:
+            if self.sees_server_paths:
                 return str(folder / path)
             return PurePosixPath(path).name if path.startswith("/") else path
 
@@ -95,8 +96,8 @@ class DatasetListHandler(DatasetHandler):
         query = self.query(DatasetListQuery)
         if query.limit is not None and not 0 <= query.limit <= _LARGEST_PAGE:
             raise InvalidInput(f"limit: {query.limit} is not from 0 to {_LARGEST_PAGE}.")
-        if query.page_number < 0:
-            raise InvalidInput("pageNumber: pages count from 0.")
+        if not 0 <= query.page_number <= _LAST_PAGE:
+            raise InvalidInput(f"pageNumber: pages count from 0, and {_LAST_PAGE:,} is the last.")
         store = await self.store()
         await self.services.first_scan()
         page = await self.services.run(store.list_datasets, self.principal, _catalog_query(query))

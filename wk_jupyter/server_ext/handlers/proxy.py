@@ -10,6 +10,7 @@ import msgspec
 from wk_jupyter.api.documents import attachments, proxy_document
 from wk_jupyter.api.versions import encode_big_integers
 from wk_jupyter.errors import NotFound
+from wk_jupyter.properties_document import PROPERTIES_FILE
 from wk_jupyter.server_ext.files import open_below
 from wk_jupyter.server_ext.handlers.layers import LayerHandler
 from wk_jupyter.server_ext.handlers.zarr import mag_of
@@ -53,6 +54,8 @@ class ProxyHandler(LayerHandler):
 
 class ProxyMagHandler(ProxyHandler):
     async def get(self, dataset: str, layer: str, mag: str, rest: str) -> None:
+        if rest.rpartition("/")[2] == PROPERTIES_FILE:  # it may lie in the folder of a mag, with secrets
+            raise NotFound(f"There is no file {rest[:200]!r} here.")
         record = await self.dataset(dataset)
         source = (await self.data_source_of(record)).layer(layer)
         wanted = mag_of(source, mag)
@@ -69,9 +72,9 @@ class ProxyAttachmentHandler(ProxyHandler):
         document = (await self.data_source_of(record)).layer(layer).to_document()
         name, _, inner = rest.partition("/")
         for found_kind, attachment in attachments(document):
-            if found_kind == kind and attachment.get("name") == name:
+            path = str(attachment.get("path", "")).removeprefix("./")
+            if found_kind == kind and attachment.get("name") == name and path:
                 folder = (await self.store()).folder(record)
-                path = str(attachment.get("path", ""))
-                await self.send_file(folder, "/".join(filter(None, [path.removeprefix("./"), inner])), folder)
+                await self.send_file(folder, "/".join(filter(None, [path, inner])), folder)
                 return
         raise NotFound(f"Layer {layer} has no attachment {kind}/{name}.")

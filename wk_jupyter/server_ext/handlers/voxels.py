@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wk_jupyter.store.bricks import LayerReader
 
 _PIECE_BYTES: Final = 32 * 1024**2
+_MOST_CUBES: Final = 2048
 _BATCH_BYTES: Final = 128 * 1024**2
 """Of a list of cubes: it cannot be sent in pieces, as its header tells which cubes are missing."""
 
@@ -102,6 +103,10 @@ class BucketsHandler(CutoutHandler):
     async def post(self, dataset: str, layer: str) -> None:
         cuboids: list[Cuboid] = self.body(list[Cuboid])
         reader = await self.layer(dataset, layer)
+        if len(cuboids) > _MOST_CUBES:
+            raise TooLarge(
+                f"{len(cuboids):,} cubes are too many.", hint=f"Ask for at most {_MOST_CUBES:,} at once."
+            )
         for cuboid in cuboids:
             if cuboid.four_bit:
                 _check_four_bit(reader)
