@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -37,11 +38,12 @@ class HttpSource:
         batches = [bricks[at : at + _BATCH] for at in range(0, len(bricks), _BATCH)]
         # (z, y, x·c) is how voxels lie in a brick: rows are copied whole.
         x, y, z = box.size
-        whole = np.zeros((z, y, x * layer.num_channels), layer.dtype)
+        whole = np.zeros((z, y, x * layer.num_channels), layer.dtype.newbyteorder("<"))
         with ThreadPoolExecutor(min(_CONNECTIONS, len(batches))) as pool:
             for _ in pool.map(lambda batch: self._paste(layer, mag, batch, position, box, whole), batches):
                 pass  # raises what a batch raised
-        return whole.reshape(z, y, x, layer.num_channels).transpose(3, 2, 1, 0)
+        native = whole.astype(layer.dtype, copy=False)
+        return native.reshape(z, y, x, layer.num_channels).transpose(3, 2, 1, 0)
 
     def thumbnail(self, layer: str | None, width: int, height: int) -> bytes:
         """Return a PNG."""
@@ -76,23 +78,45 @@ class HttpSource:
             "accept": ["stored", "raw"],
             "additionalCoordinates": [{"name": name, "value": value} for name, value in position.items()],
         }
-        answer = self.connection.request("POST", f"data/v15/{self._layer_path(layer)}/bricks", json=query)
-        size = BRICK_SIDE**3 * layer.bytes_per_voxel
-        channels = layer.num_channels
-        for brick, entry in zip(bricks, decode_frame(answer.content), strict=True):
-            raw = entry.voxels(size)
-            if raw is None:
-                continue
-            voxels = np.frombuffer(raw, layer.dtype.newbyteorder("<")).reshape(BRICK_SIDE, BRICK_SIDE, -1)
-            corner = brick * BRICK_SIDE
-            common = box.intersection(BoundingBox(corner, Vec3Int.of(BRICK_SIDE)))
-            (x0, y0, z0), (x1, y1, z1) = common.topleft - corner, common.bottomright - corner
-            (u0, v0, w0), (u1, v1, w1) = common.topleft - box.topleft, common.bottomright - box.topleft
-            part = voxels[z0:z1, y0:y1, x0 * channels : x1 * channels]
-            whole[w0:w1, v0:v1, u0 * channels : u1 * channels] = part
+        answer = self.connection.post_for_bytes(f"data/v15/{self._layer_path(layer)}/bricks", query)
+        paste = _Paste(box, layer.bytes_per_voxel, whole)
+        for brick, entry in zip(bricks, decode_frame(answer), strict=True):
+            raw = entry.voxels(paste.brick_bytes)
+            if raw is not None:
+                paste(brick, raw)
 
     def _layer_path(self, layer: LayerSource) -> str:
         return f"{self._path}/layers/{quote(layer.name, safe='')}"
+
+
+class _Paste:
+    """Puts raw bricks into ``whole`` (z, y, x·c), the little-endian voxels of ``box``."""
+
+    def __init__(self, box: BoundingBox, bytes_per_voxel: int, whole: NDArray[Any]) -> None:
+        self.brick_bytes = BRICK_SIDE**3 * bytes_per_voxel
+        self._corners = tuple(zip(box.topleft, box.bottomright, strict=True))
+        self._data, self._steps = whole.data, (bytes_per_voxel, *whole.strides[1::-1])
+        self._own_steps = tuple(bytes_per_voxel * BRICK_SIDE**power for power in range(3))
+
+    def __call__(self, brick: Vec3Int, raw: bytes) -> None:
+        counts, source, target = [], 0, 0
+        # Plain numbers: vectors and boxes took a quarter of the time of a read.
+        axes = zip(brick, self._corners, self._own_steps, self._steps, strict=True)
+        for number, (begin, end), own_step, step in axes:
+            corner = number * BRICK_SIDE
+            first = max(corner, begin)
+            counts.append(min(corner + BRICK_SIDE, end) - first)
+            source += (first - corner) * own_step
+            target += (first - begin) * step
+        # A row along x as one element: twice as fast as voxel by voxel.
+        shape, row = (counts[2], counts[1]), _row(counts[0] * self._steps[0])
+        rows: NDArray[Any] = np.ndarray(shape, row, raw, source, self._own_steps[:0:-1])
+        np.ndarray(shape, row, self._data, target, self._steps[:0:-1])[...] = rows
+
+
+@cache  # bricks have few lengths
+def _row(size: int) -> np.dtype[Any]:
+    return np.dtype((np.void, size))
 
 
 def _bricks_of(box: BoundingBox) -> list[Vec3Int]:
