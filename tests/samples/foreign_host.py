@@ -20,6 +20,8 @@ class Host:
     cuts: int = 10**6  # how many answers are cut
     claimed_length: int | None = None  # in place of the true one
     chunked: bool = False
+    redirects: list[str] = field(default_factory=list)  # answered first, each a Location
+    headers: dict[str, str] = field(default_factory=dict)  # of each answer, in place of our own
     statuses: list[int] = field(default_factory=list)  # answered first, in this order
     asked: list[str | None] = field(default_factory=list)
     url: str = ""
@@ -56,18 +58,27 @@ def answer(request: BaseHTTPRequestHandler, host: Host) -> None:
         request.send_header("Content-Length", "0")
         request.end_headers()
         return
+    if host.redirects:
+        request.send_response(302)
+        request.send_header("Location", host.redirects.pop(0))
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+        return
     start = 0
     if wanted and host.ranges and request.headers["If-Range"] == host.etag:
         start = int(wanted.removeprefix("bytes=").rstrip("-"))
     body = host.content[start:]
     total = len(host.content) if host.claimed_length is None else host.claimed_length
     request.send_response(206 if start else 200)
+    headers = {}
     if start:
-        request.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
+        headers["Content-Range"] = f"bytes {start}-{total - 1}/{total}"
     if host.etag:
-        request.send_header("ETag", host.etag)
+        headers["ETag"] = host.etag
     if not host.chunked:
-        request.send_header("Content-Length", str(total - start))
+        headers["Content-Length"] = str(total - start)
+    for name, value in (headers | host.headers).items():
+        request.send_header(name, value)
     request.end_headers()
     if host.cut_after is not None and len(body) > host.cut_after and host.cuts > 0:
         host.cuts -= 1

@@ -86,6 +86,8 @@ class Transfer:
                 if failures >= _ATTEMPTS or isinstance(error, httpx.UnsupportedProtocol):
                     raise self._unreachable(str(error) or type(error).__name__) from error
                 self.pause(min(2.0**failures, 30.0))
+            except (httpx.TooManyRedirects, httpx.InvalidURL) as error:
+                raise self._unreachable(f"it leads nowhere ({error})") from error
             else:
                 return
 
@@ -194,7 +196,9 @@ def _validator(reply: httpx.Response) -> str | None:
 def _place(reply: httpx.Response) -> tuple[int, int | None]:
     """Where in the file the reply begins, and how long the file is (None: not said)."""
     if reply.status_code == 206:
-        match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", reply.headers.get("Content-Range", ""))
+        match = re.fullmatch(
+            r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})", reply.headers.get("Content-Range", "")
+        )
         if match is None:
             raise httpx.RemoteProtocolError("the server doesn't say which part it sends")
         return int(match[1]), int(match[3])

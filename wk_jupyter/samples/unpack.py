@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import lzma
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from wk_jupyter.errors import CorruptData, TooLarge
 
@@ -20,6 +23,16 @@ _MAX_RATIO: Final = 60
 """WKW and Zarr are compressed already; even an empty segmentation stays far below this on the whole."""
 
 _PIECE: Final = 1024 * 1024
+# What zipfile raises for damage, by what it was doing.
+_DAMAGED: Final = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    EOFError,
+    NotImplementedError,
+    UnicodeDecodeError,
+    struct.error,
+    zlib.error,
+)
 _LAYER_NAMES: Final = frozenset({"color", "segmentation"})
 _HIDDEN_BUT_DATA: Final = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata"})
 
@@ -37,8 +50,8 @@ def unpack(archive: Path, folder: Path) -> None:
             paths = [PurePosixPath(entry.filename).parts for entry in entries]
             wrapping = _wrapping(paths)
             for entry, parts in zip(entries, paths, strict=True):
-                _extract(packed, entry, folder.joinpath(*parts[wrapping:]))
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, zlib.error) as error:
+                _extract(packed, entry, folder.joinpath(*parts[wrapping:]), archive)
+    except _DAMAGED as error:
         raise CorruptData(
             f"{archive} is not a whole zip file: {error}.", path=str(archive), hint="Download it again."
         ) from error
@@ -106,8 +119,27 @@ def _wrapping(paths: list[tuple[str, ...]]) -> int:
         depth += 1
 
 
-def _extract(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
+def _extract(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, archive: Path) -> None:
     """zipfile stops at the size that the entry states, and checks its checksum at the end."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with packed.open(entry) as source, target.open("xb") as sink:
-        shutil.copyfileobj(source, sink, _PIECE)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        sink = target.open("xb")
+    except (FileExistsError, NotADirectoryError) as error:
+        raise _unsafe(archive, entry, "lies where another one is") from error
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise _unsafe(archive, entry, "has a name that is too long") from error
+    with sink, packed.open(entry) as source:
+        while piece := _read(source, archive):
+            sink.write(piece)
+
+
+def _read(source: IO[bytes], archive: Path) -> bytes:
+    """What fails here is the archive, not the disk that is written to."""
+    try:
+        return source.read(_PIECE)
+    except (OSError, lzma.LZMAError, ValueError) as error:
+        raise CorruptData(
+            f"{archive} is not a whole zip file: {error}.", path=str(archive), hint="Download it again."
+        ) from error

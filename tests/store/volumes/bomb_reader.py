@@ -37,7 +37,11 @@ def read(folder: str, data_format: str, path: str, side: int) -> None:
             raise block.error
         layout = blocks.layout
         decode_payload(block, layout.encoding, layout.decoded_bytes, lambda: blocks.describe((0, 0, 0)))
-    volume.read(BoundingBox((0, 0, 0), (32, 32, 32)))
+    box = BoundingBox((0, 0, 0), (32, 32, 32))
+    (found,) = volume.read_many([box])  # the way of bricks
+    volume.read(box)
+    if isinstance(found, WkError):
+        raise found
 
 
 def main() -> None:
