@@ -37,7 +37,13 @@ class WkJupyterApp(WkSettings, ExtensionApp):
             concurrent_decodes=self.concurrent_decodes,
             kept_picture_bytes=self.thumbnail_cache_bytes,
         )
-        self.services = Services(self.open_store, owner_name=self.owner, limits=limits, log=self.log)
+        self.services = Services(
+            self.open_store,
+            owner_name=self.owner,
+            users_by_name=self.users_by_name,
+            limits=limits,
+            log=self.log,
+        )
         self.services.logs_every_request = getattr(self.serverapp, "log_level", logging.INFO) in {
             logging.DEBUG,
             "DEBUG",

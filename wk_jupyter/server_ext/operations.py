@@ -18,7 +18,8 @@ class Access(Enum):
 
     OPEN = "anybody"
     VISIBLE = "anybody, who then sees only what she may"
-    SIGNED_IN = "the owner of the server"
+    SIGNED_IN = "users who are signed in"
+    MANAGING = "admins, dataset managers and team managers"
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Operation:
 
     @property
     def needs_sign_in(self) -> bool:
-        return self.access is Access.SIGNED_IN
+        return self.access in (Access.SIGNED_IN, Access.MANAGING)
 
     @property
     def pattern(self) -> str:

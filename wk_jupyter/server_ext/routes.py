@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from wk_jupyter.api import models
-from wk_jupyter.server_ext.handlers import bricks, datasets, pictures, proxy, server, voxels, zarr
+from wk_jupyter.server_ext.handlers import bricks, datasets, people, pictures, proxy, server, voxels, zarr
 from wk_jupyter.server_ext.operations import Access, Operation
 from wk_jupyter.store.bricks import BrickRequest
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from wk_jupyter.server_ext.handlers.base import WkHandler
     from wk_jupyter.server_ext.services import Services
 
-OPEN, VISIBLE, SIGNED_IN = Access.OPEN, Access.VISIBLE, Access.SIGNED_IN
+OPEN, VISIBLE, SIGNED_IN, MANAGING = Access.OPEN, Access.VISIBLE, Access.SIGNED_IN, Access.MANAGING
 JSON: Final = "application/json"
 BYTES: Final = "application/octet-stream"
 HTML: Final = "text/html"
@@ -24,7 +24,7 @@ _SERVER: Final = (
         "GET", "api", "buildinfo", server.BuildInfoHandler, OPEN, "Versions of the API", models.BuildInfo
     ),
     Operation("GET", "api", "health", server.HealthHandler, OPEN, "Whether the server works", models.Health),
-    Operation("GET", "api", "user", server.UserHandler, SIGNED_IN, "Who is asking", models.User),
+    Operation("GET", "api", "user", people.UserHandler, SIGNED_IN, "Who is asking", models.User),
     Operation(
         "GET", "api", "datastores", server.DataStoresHandler, OPEN, "Where voxels are", list[models.DataStore]
     ),
@@ -37,7 +37,7 @@ _DATASETS: Final = (
         list[models.DatasetCompact], query=models.DatasetListQuery,
     ),
     Operation(
-        "POST", "api", "datasets/refresh", datasets.RefreshHandler, SIGNED_IN,
+        "POST", "api", "datasets/refresh", datasets.RefreshHandler, MANAGING,
         "Look for datasets on the disk", models.ScanSummary,
     ),
     Operation(
@@ -69,11 +69,11 @@ _DATASETS: Final = (
         list[models.FolderWithParent],
     ),
     Operation(
-        "POST", "data", "triggers/checkInboxBlocking", datasets.RefreshHandler, SIGNED_IN,
+        "POST", "data", "triggers/checkInboxBlocking", datasets.RefreshHandler, MANAGING,
         "Look for datasets on the disk", models.ScanSummary,
     ),
     Operation(
-        "POST", "data", "triggers/reload/{organization}/{dataset}", datasets.ReloadHandler, SIGNED_IN,
+        "POST", "data", "triggers/reload/{organization}/{dataset}", datasets.ReloadHandler, MANAGING,
         "Look at a dataset on the disk", models.ScanSummary,
     ),
 )  # fmt: skip

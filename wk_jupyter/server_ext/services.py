@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wk_jupyter.store import DatasetRecord, ScanReport, Store
+    from wk_jupyter.store.access import Principal
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,9 +41,16 @@ class Services:
     """
 
     def __init__(
-        self, open_store: Callable[[], Store], *, owner_name: str, limits: Limits, log: Logger
+        self,
+        open_store: Callable[[], Store],
+        *,
+        owner_name: str,
+        users_by_name: bool,
+        limits: Limits,
+        log: Logger,
     ) -> None:
         self.owner_name = owner_name
+        self.users_by_name = users_by_name
         self.limits = limits
         self.log = log
         self.threads = ThreadPoolExecutor(limits.concurrent_decodes + 2, thread_name_prefix="wk_jupyter")
@@ -56,6 +64,10 @@ class Services:
         self._first_scan: asyncio.Future[None] | None = None
         self._opened: Store | None = None
         self._opening: asyncio.Future[Store] | None = None
+
+    def is_at_home(self, principal: Principal) -> bool:
+        """Whether she belongs to the organization that this server is of."""
+        return self._opened is not None and principal.is_member_of(self._opened.home.id)
 
     async def store(self) -> Store:
         """The store, opened when this is first asked."""

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from jupyter_core.paths import jupyter_data_dir
-from traitlets import Float, Int, Unicode, default
+from traitlets import Bool, Float, Int, Unicode, default
 from traitlets.config import Configurable
 
 _MIB = 1024**2
@@ -30,6 +30,13 @@ class WkSettings(Configurable):
     owner = Unicode(
         config=True,
         help="""The name of the server's owner, who administers the organization. Default: the account's.""",
+    )
+    users_by_name = Bool(
+        False,
+        config=True,
+        help="""Whether those whom Jupyter's identity provider lets in are the users of the catalog that have
+        their names (others are anonymous). By default all of them are the owner: right for a server that
+        belongs to one person, wrong for one that several people sign in to.""",
     )
     database_url = Unicode(
         "",

@@ -52,6 +52,11 @@ class Principal:
     def is_signed_in(self) -> bool:
         return self.user_id is not None or self.is_admin
 
+    @property
+    def manages_something(self) -> bool:
+        """Whether she may look after datasets at all: admins, dataset managers, team managers."""
+        return self.is_admin or self.is_dataset_manager or bool(self.managed_team_ids)
+
     def administers(self, organization_id: str) -> bool:
         """Whether she may change people and roles of an organization."""
         return self.is_admin and self.organization_id in (None, organization_id)

@@ -16,15 +16,16 @@ from wk_jupyter.datasource import DataSource, LayerSource, MagSource, parse_data
 from wk_jupyter.errors import InvalidDataSource, MagNotFound, WkError
 from wk_jupyter.geometry import Mag
 from wk_jupyter.store.access import AccessPolicy, Action, Principal, no_such_dataset
+from wk_jupyter.store.authentication import Authentication
 from wk_jupyter.store.bricks import LayerReader
 from wk_jupyter.store.cache import LruCache
 from wk_jupyter.store.catalog.database import open_database
 from wk_jupyter.store.catalog.datasets import DatasetRepository
 from wk_jupyter.store.catalog.listing import DatasetReader
 from wk_jupyter.store.catalog.organizations import all_organizations, ensure_organization
-from wk_jupyter.store.catalog.tables import datasets, organizations
+from wk_jupyter.store.catalog.tables import datasets, organizations, users
 from wk_jupyter.store.catalog.text import storable
-from wk_jupyter.store.catalog.users import ensure_owner
+from wk_jupyter.store.catalog.users import ensure_owner, find_users
 from wk_jupyter.store.changes import Changes
 from wk_jupyter.store.context import Context
 from wk_jupyter.store.data_dir import BINARY_DATA, CATALOG_FILE, prepare, read_or_make_id
@@ -37,9 +38,11 @@ from wk_jupyter.store.records import (
     DatasetRecord,
     OrganizationRecord,
     ScanReport,
+    UserRecord,
     merged_report,
 )
 from wk_jupyter.store.sharing import SharingTokens, read_or_make_secret
+from wk_jupyter.store.tokens import Tokens
 from wk_jupyter.store.volumes import resolve_mag_path
 from wk_jupyter.view_configuration import view_configuration
 
@@ -87,6 +90,8 @@ class Store:
             data_dir=config.data_dir,
             forget=self._forget,
         )
+        self.authentication = Authentication(self.context, self.home)
+        self.tokens = Tokens(self.context)
 
     def scan(self, progress: Progress | None = None, cancelled: threading.Event | None = None) -> ScanReport:
         """Bring the catalog to what lies on disk, for each organization. Blocks; see ``Inbox.scan``."""
@@ -108,6 +113,12 @@ class Store:
         self._forget({record.id})
         return self._reader.find(datasets.c.id == record.id) or record
 
+    def user_of(self, principal: Principal) -> UserRecord:
+        """Return the user that somebody is; of whoever holds the data directory, its owner."""
+        wanted = principal.user_id or self.owner.id
+        with self._engine.connect() as connection:
+            return find_users(connection, users.c.id == wanted)[0]
+
     def list_datasets(self, principal: Principal, query: DatasetQuery) -> DatasetPage:
         """Return a page of those datasets that the principal may see. Raises InvalidInput."""
         return self._reader.page(self.policy.readable(principal), query)
@@ -122,6 +133,9 @@ class Store:
             self._records.put(found.id, (time.monotonic() + _RECORD_SECONDS, found))
             self.policy.require(principal, Action.READ, found)
         return found
+
+    def may_edit(self, principal: Principal, record: DatasetRecord) -> bool:
+        return self.policy.may(principal, Action.EDIT, record)
 
     def cached_dataset(self, principal: Principal, ref: str) -> DatasetRecord | None:
         """Return the dataset where it is known without asking the database. Raises as ``dataset`` does."""

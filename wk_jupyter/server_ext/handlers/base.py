@@ -40,6 +40,8 @@ class WkHandler(JupyterHandler):
     """Subclasses write ``get``, ``post``, …; by then access is checked."""
 
     identity = auth.ANONYMOUS
+    principal: Principal
+    """On whose behalf the store is asked."""
     version: int
     _record: DatasetRecord | None = None
     frequent: ClassVar[bool] = False
@@ -72,13 +74,29 @@ class WkHandler(JupyterHandler):
             raise HTTPError(405)
         self.identity = await auth.identify(self)
         self.set_cors_headers()
-        if self.identity.is_owner and not self.identity.by_token:
+        if self.identity.is_by_cookie:
             self._check_that_our_own_page_asks(method)
-        if operation.access is Access.SIGNED_IN and not self.identity.is_owner:
+        if operation.access is Access.OPEN and self.identity is auth.ANONYMOUS:
+            return  # nothing is asked of the store, which may not be open yet
+        self.principal = await auth.principal_of(self.identity, self.services)
+        if operation.needs_sign_in and not self.principal.is_signed_in:
+            raise self._not_signed_in()
+        if operation.access is Access.MANAGING and not self.principal.manages_something:
             raise Forbidden(
-                "This needs the owner of the server.",
-                hint="Sign in to Jupyter, or send the server's token in the header X-Auth-Token.",
+                "This needs an admin, a dataset manager or a team manager.", hint="Ask one of them."
             )
+
+    def _not_signed_in(self) -> Forbidden:
+        if self.identity.tokens:
+            return Forbidden(
+                "This token is not accepted here: it is unknown or revoked, it has expired, or its user is "
+                "not active.",
+                hint="Make a new one (wk.tokens, or `wk-jupyter token create`), or ask an admin.",
+            )
+        return Forbidden(
+            "This needs somebody who is signed in.",
+            hint="Sign in to Jupyter, or send a token in the header X-Auth-Token.",
+        )
 
     def check_host(self) -> bool:
         """Jupyter's answer, kept for hosts that it lets in: it takes their address apart each time."""
@@ -99,13 +117,6 @@ class WkHandler(JupyterHandler):
             )
         if method not in _READING_METHODS:
             self.check_xsrf_cookie()
-
-    @property
-    def principal(self) -> Principal:
-        """On whose behalf the store is asked."""
-        from wk_jupyter.store.access import ANONYMOUS, owner  # noqa: PLC0415 - loaded with the store
-
-        return owner(self.services.owner_name) if self.identity.is_owner else ANONYMOUS
 
     def set_cors_headers(self) -> None:
         """Only what ``ServerApp.allow_origin`` allows, not Jupyter's exception for tokens."""
@@ -141,8 +152,9 @@ class WkHandler(JupyterHandler):
 
     @property
     def sees_server_paths(self) -> bool:
-        """In the local role the server's owner is the admin, and nobody else is."""
-        return self.identity.is_owner
+        """Admins of the server's own organization, who are let in to its disk in other ways too."""
+        principal = getattr(self, "principal", None)  # none where the request failed before
+        return principal is not None and principal.is_admin and self.services.is_at_home(principal)
 
     def told(self, text: str, record: DatasetRecord | None = None) -> str:
         """``text`` without what this client may not know of the server's disk.

@@ -51,7 +51,7 @@ class DatasetHandler(LayerHandler):
             description=record.description,
             directory_name=record.directory_name,
             created=record.created,
-            is_editable=self.identity.is_owner,
+            is_editable=store.may_edit(self.principal, record),
             last_used_by_user=0,
             logo_url="",
             sorting_key=record.sorting_key,
@@ -104,11 +104,11 @@ class DatasetListHandler(DatasetHandler):
         if query.include_total_count:
             self.set_header("X-Total-Count", str(page.total))
         if query.compact or lists_are_compact(self.version):
-            self.send([self._compact(record) for record in page.records])
+            self.send([self._compact(store, record) for record in page.records])
         else:
             self.send(await self.services.run(lambda: [self.full(store, record) for record in page.records]))
 
-    def _compact(self, record: DatasetRecord) -> DatasetCompact:
+    def _compact(self, store: Store, record: DatasetRecord) -> DatasetCompact:
         return DatasetCompact(
             id=record.id,
             name=record.name,
@@ -117,7 +117,7 @@ class DatasetListHandler(DatasetHandler):
             is_active=record.is_active,
             directory_name=record.directory_name,
             created=record.created,
-            is_editable=self.identity.is_owner,
+            is_editable=store.may_edit(self.principal, record),
             last_used_by_user=0,
             status=self._status(record),
             tags=list(record.tags),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import wk_jupyter
-from wk_jupyter.api.models import BuildInfo, DataStore, Health, HttpApiVersioning, Software, User
+from wk_jupyter.api.models import BuildInfo, DataStore, Health, HttpApiVersioning, Software
 from wk_jupyter.api.openapi import describe
 from wk_jupyter.api.versions import CURRENT_API_VERSION, OLDEST_API_VERSION
 from wk_jupyter.server_ext.handlers.base import WkHandler
@@ -28,33 +28,11 @@ class BuildInfoHandler(WkHandler):
 class HealthHandler(WkHandler):
     async def get(self) -> None:
         health = Health(version=wk_jupyter.__version__, scanning=self.services.scanning)
-        if self.identity.is_owner:
+        if self.sees_server_paths:
             health.data_dir_id = (await self.store()).data_dir_id
-            if not self.identity.by_token:
+            if self.identity.is_by_cookie:
                 _ = self.xsrf_token  # sets the cookie on pages that have none yet, as Voila's
         self.send(health)
-
-
-class UserHandler(WkHandler):
-    async def get(self) -> None:
-        store = await self.store()
-        name = self.services.owner_name
-        self.send(
-            User(
-                id=store.owner.id,
-                email=f"{name}@localhost",
-                organization=store.config.organization,
-                first_name=name,
-                last_name="",
-                created=store.owner.created,
-                last_activity=0,
-                is_active=True,
-                is_admin=True,
-                is_dataset_manager=True,
-                teams=[],
-                experiences={},
-            )
-        )
 
 
 class DataStoresHandler(WkHandler):

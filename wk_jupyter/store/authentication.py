@@ -1,0 +1,93 @@
+"""From what a request carries to who asks. What was found is remembered for seconds, and dropped with
+any change of the catalog in this process, so that a token that is revoked ends at once."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import sqlalchemy as sa
+
+from wk_jupyter.store.access import Principal, principal_of
+from wk_jupyter.store.cache import LruCache
+from wk_jupyter.store.catalog.database import now_ms
+from wk_jupyter.store.catalog.tables import api_tokens, users
+from wk_jupyter.store.catalog.users import find_users
+from wk_jupyter.store.context import Context
+from wk_jupyter.store.records import OrganizationRecord
+from wk_jupyter.store.tokens import PREFIX, digest
+
+_SECONDS: Final = 2.0
+_MOST: Final = 1024
+_NOTED_EVERY_MS: Final = 60_000
+Found = tuple[float, Principal | None]
+
+
+class Authentication:
+    """Knows users by their tokens and names. Thread-safe."""
+
+    def __init__(self, context: Context, organization: OrganizationRecord) -> None:
+        self._engine = context.engine
+        self._organization = organization
+        self._known: LruCache[str, Found] = LruCache(_MOST)
+        context.changes.listen(self._known.clear)
+
+    def cached(self, key: str) -> Found | None:
+        """Return what is known without asking the database; ``key`` comes from a ``key_of_…``."""
+        found = self._known.get(key)
+        return None if found is None or found[0] < time.monotonic() else found
+
+    @staticmethod
+    def is_token(text: str) -> bool:
+        """Whether a text may be an API token: all others may be sharing tokens."""
+        return text.startswith(PREFIX)
+
+    @staticmethod
+    def key_of_token(token: str) -> str:
+        return digest(token)
+
+    @staticmethod
+    def key_of_name(name: str) -> str:
+        return f"name:{name}"
+
+    def of_token(self, token: str) -> Principal | None:
+        """Return whose token it is; None where it is unknown, revoked or expired, or she is not active."""
+        key = self.key_of_token(token)
+        found = self.cached(key)
+        return found[1] if found is not None else self._keep(key, self._find_token(key))
+
+    def of_name(self, name: str) -> Principal | None:
+        """Return the active user of a name in the server's own organization."""
+        key = self.key_of_name(name)
+        found = self.cached(key)
+        if found is not None:
+            return found[1]
+        is_she = sa.and_(users.c.organization_id == self._organization.id, users.c.name == name)
+        with self._engine.connect() as connection:
+            users_found = find_users(connection, is_she)
+        active = [user for user in users_found if user.is_active]
+        return self._keep(key, principal_of(active[0]) if active else None)
+
+    def _find_token(self, key: str) -> Principal | None:
+        now = now_ms()
+        # The database compares hashes: the time that takes tells nothing of the token.
+        wanted = sa.select(api_tokens.c.id, api_tokens.c.user_id, api_tokens.c.last_used).where(
+            api_tokens.c.digest == key, sa.or_(api_tokens.c.expires.is_(None), api_tokens.c.expires > now)
+        )
+        with self._engine.connect() as connection:
+            token = connection.execute(wanted).first()
+            found = find_users(connection, users.c.id == token.user_id) if token is not None else []
+        if token is None or not found or not found[0].is_active:
+            return None
+        if token.last_used is None or now - token.last_used > _NOTED_EVERY_MS:
+            self._note_use(token.id, token.user_id, now)
+        return principal_of(found[0])
+
+    def _note_use(self, token_id: str, user_id: str, now: int) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(sa.update(api_tokens).where(api_tokens.c.id == token_id).values(last_used=now))
+            connection.execute(sa.update(users).where(users.c.id == user_id).values(last_activity=now))
+
+    def _keep(self, key: str, principal: Principal | None) -> Principal | None:
+        self._known.put(key, (time.monotonic() + _SECONDS, principal))
+        return principal
