@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from roles import Roles, make_roles
 from sample_datasets import ORGANIZATION, TOKEN, Samples, write_samples
 
 from wk_jupyter.store.catalog.tables import datasets
@@ -50,10 +51,11 @@ class WkClient:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.headers = {"owner": {"X-Auth-Token": TOKEN}, "anonymous": {}}
         self.http = httpx.AsyncClient(timeout=60)
 
     async def request(self, method: str, path: str, *, role: str = "owner", **kwargs) -> httpx.Response:
-        headers = {"X-Auth-Token": TOKEN} if role == "owner" else {}
+        headers = dict(self.headers[role])
         headers |= kwargs.pop("headers", {})
         return await self.http.request(method, self.url + path, headers=headers, **kwargs)
 
@@ -77,6 +79,15 @@ def wk(jp_serverapp, http_server_client, jp_asyncio_loop, jp_http_port, jp_base_
     assert scanned.status_code == 200, scanned.text
     yield client
     jp_asyncio_loop.run_until_complete(client.http.aclose())
+
+
+@pytest.fixture
+def roles(wk, jp_serverapp, jp_asyncio_loop) -> Roles:
+    """Everybody who may come, for ``wk`` to come as; the dataset is ``cells``, in a folder of its own."""
+    services = jp_serverapp.web_app.settings["wk_jupyter"].services
+    made = make_roles(jp_asyncio_loop.run_until_complete(services.store()), "cells", "rgb")
+    wk.headers.update(made.headers)
+    return made
 
 
 @pytest.fixture

@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 import pytest
+from roles import (
+    ADMIN,
+    ANONYMOUS,
+    BY_FOLDER,
+    BY_TEAM,
+    DATASET_MANAGER,
+    DEACTIVATED,
+    MEMBER,
+    OUTSIDER,
+    OWNER,
+    ROLES,
+    SHARING,
+    TEAM_MANAGER,
+    WRONG_SHARING,
+)
 
 from wk_jupyter.server_ext.routes import OPERATIONS
+from wk_jupyter.store.access import owner as holder
 
 BRICKS = {"mags": [[1, 1, 1]], "bricks": [[0, 0, 0, 0]], "accept": ["raw"]}
 CUBE = [{"position": [0, 0, 0], "mag": [1, 1, 1], "cubeSize": 32}]
@@ -13,27 +29,32 @@ BOX = "?x=0&y=0&z=0&width=4&height=4&depth=4"
 LAYER = "datasets/{dataset}/layers/{layer}"
 PROXY = "datasets/{dataset}/proxy"
 
-# (method, area, path) -> (body, owner, anonymous on a private dataset, anonymous on a public one)
-EVERYBODY = (200, 200, 200)
-VISIBLE = (200, 404, 200)
-OWNER = (200, 403, 403)
+# Who may, of all roles; what the others are told. (method, area, path) -> (body, rule).
+NOT_SIGNED_IN = dict.fromkeys((DEACTIVATED, SHARING, WRONG_SHARING, ANONYMOUS), 403)
+UNSEEING = dict.fromkeys((MEMBER, OUTSIDER, DEACTIVATED, WRONG_SHARING, ANONYMOUS), 404)
+EVERYBODY: dict[str, int] = {}
+VISIBLE = UNSEEING
+SIGNED_IN = NOT_SIGNED_IN
+# An admin of another organization may look at the disk too: at her own organization's part of it.
+MANAGING = NOT_SIGNED_IN | dict.fromkeys((BY_TEAM, BY_FOLDER, MEMBER), 403)
+MANAGING_VISIBLE = MANAGING | {OUTSIDER: 404}
 MATRIX = {
     ("GET", "api", "buildinfo"): (None, EVERYBODY),
     ("GET", "api", "health"): (None, EVERYBODY),
-    ("GET", "api", "user"): (None, OWNER),
+    ("GET", "api", "user"): (None, SIGNED_IN),
     ("GET", "api", "datastores"): (None, EVERYBODY),
     ("GET", "api", "openapi.json"): (None, EVERYBODY),
     ("GET", "api", "datasets"): (None, EVERYBODY),
-    ("POST", "api", "datasets/refresh"): (None, OWNER),
+    ("POST", "api", "datasets/refresh"): (None, MANAGING),
     ("GET", "api", "datasets/disambiguate/{organization}/{directory}/toId"): (None, VISIBLE),
-    ("GET", "api", "datasets/{name}/isValidNewName"): (None, OWNER),
+    ("GET", "api", "datasets/{name}/isValidNewName"): (None, SIGNED_IN),
     ("GET", "api", "datasets/{dataset}"): (None, VISIBLE),
     ("GET", "api", "datasetConfigurations/{dataset}"): (None, VISIBLE),
     ("POST", "api", "datasetConfigurations/{dataset}"): ([], VISIBLE),
-    ("GET", "api", "folders/root"): (None, OWNER),
-    ("GET", "api", "folders/tree"): (None, OWNER),
-    ("POST", "data", "triggers/checkInboxBlocking"): (None, OWNER),
-    ("POST", "data", "triggers/reload/{organization}/{dataset}"): (None, OWNER),
+    ("GET", "api", "folders/root"): (None, SIGNED_IN),
+    ("GET", "api", "folders/tree"): (None, SIGNED_IN),
+    ("POST", "data", "triggers/checkInboxBlocking"): (None, MANAGING),
+    ("POST", "data", "triggers/reload/{organization}/{dataset}"): (None, MANAGING_VISIBLE),
     ("GET", "data", f"{LAYER}/data"): (None, VISIBLE),
     ("POST", "data", f"{LAYER}/data"): (CUBE, VISIBLE),
     ("POST", "data", f"{LAYER}/readData"): (CUBOID, VISIBLE),
@@ -103,14 +124,64 @@ async def statuses(wk, role: str, name: str) -> dict[tuple[str, str, str], int]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("role", "public", "column"), [("owner", False, 0), ("anonymous", False, 1), ("anonymous", True, 2)]
-)
-async def test_matrix(wk, make_public, role, public, column):
-    if public:
-        await make_public("cells")
+@pytest.mark.parametrize("role", ROLES)
+async def test_matrix(wk, roles, role):
     found = await statuses(wk, role, "cells")
-    assert found == {key: expected[column] for key, (_, expected) in MATRIX.items()}
+    assert found == {key: rule.get(role, 200) for key, (_, rule) in MATRIX.items()}
+
+
+@pytest.mark.parametrize("role", sorted(UNSEEING))
+async def test_matrix_of_a_public_dataset(wk, roles, make_public, role):
+    await make_public("cells")
+    found = await statuses(wk, role, "cells")
+    seen = {
+        key: 200 if rule is VISIBLE else rule.get(role, 200)
+        for key, (_, rule) in MATRIX.items()
+        if rule is not MANAGING_VISIBLE
+    }
+    assert {key: found[key] for key in seen} == seen
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_lists_by_role(wk, roles, role):
+    everything = {"cells", "rgb", "timelapse", "broken"}
+    wanted = dict.fromkeys((OWNER, ADMIN, DATASET_MANAGER), everything)
+    wanted |= {each: {"cells"} for each in (TEAM_MANAGER, BY_TEAM, BY_FOLDER)}
+    for address in ("api/datasets", "api/v15/datasets?includeTotalCount=true"):
+        reply = await wk.get(address, role=role)
+        assert {entry["name"] for entry in reply.json()} == wanted.get(role, set())
+    assert int(reply.headers["X-Total-Count"]) == len(wanted.get(role, ()))
+
+
+EDITORS = (OWNER, ADMIN, DATASET_MANAGER, TEAM_MANAGER)
+
+
+@pytest.mark.parametrize("role", sorted(set(ROLES) - set(UNSEEING)))
+async def test_who_is_told_to_be_an_editor_and_where_the_files_lie(wk, roles, role):
+    told = (await wk.get(f"api/datasets/{await wk.id_of('cells')}", role=role)).json()
+    assert told["isEditable"] == (role in EDITORS)
+    assert ("/binaryData/" in str(told["dataSource"])) == (role in {OWNER, ADMIN})
+
+
+async def test_a_token_that_is_revoked_ends_at_once(wk, roles, jp_serverapp):
+    services = jp_serverapp.web_app.settings["wk_jupyter"].services
+    store = await services.store()
+    assert (await wk.get("api/user", role=BY_TEAM)).json()["teams"] != []
+    whose = holder("test")
+    (record,) = store.tokens.list(whose, roles.ids[BY_TEAM])
+    store.tokens.revoke(whose, record.id)
+    assert (await wk.get("api/user", role=BY_TEAM)).status_code == 403
+    assert (await wk.get(f"api/datasets/{await wk.id_of('cells')}", role=BY_TEAM)).status_code == 404
+
+
+async def test_a_sharing_token_comes_in_the_address_too_and_beside_a_users_own(wk, roles):
+    dataset = await wk.id_of("cells")
+    token = roles.headers[SHARING]["X-Auth-Token"]
+    for name in ("token", "sharingToken"):
+        for role in (ANONYMOUS, MEMBER, OUTSIDER):
+            reply = await wk.get(f"api/datasets/{dataset}?{name}={token}", role=role)
+            assert reply.status_code == 200, (name, role)
+            assert reply.json()["isEditable"] is False
 
 
 async def test_a_wrong_token_is_nobodys(wk):
