@@ -30,6 +30,7 @@ def run() -> list[Row]:
         measured = _Measured(ours, _peer_paths(token), peer, files)
         for _ in range(ROUNDS):  # in turns, because the machine's own speed drifts
             measured.one_round()
+        measured.print_details()
         return [*measured.rows(), _cold_file(ours, folder)]
 
 
@@ -50,6 +51,7 @@ class _Measured:
             body = processes.fetch(self._url(name), body=_batch(["stored", "raw"]).encode())
             processes.fetch(f"{self.ours.url}/bench/constant", body=body, method="PUT")
             self._measure(f"{name} constant", self.ours, [_batch(["raw"])], "/bench/constant")
+            self._measure(f"{name} own constant", self.ours, [_batch(["raw"])], "/bench/own")
         for side, paths in self.peer_paths.items():
             self._measure(f"neuroglancer {side}", self.peer, paths, None)
         self._measure("nginx", self.files, [f"/{x}_{y}_{z}" for x, y, z in _all_bricks()], None)
@@ -92,6 +94,18 @@ class _Measured:
             Row("foreign layout through tensorstore / Neuroglancer at 32³", foreign, peer32, 2, "bricks/s")
         )
         return rows
+
+    def print_details(self) -> None:
+        """Rates and processor time of all that was measured; no goals are set for most of it."""
+        for name in self.figures:
+            bricks = 8 if name.endswith(" 64") else 1 if name in {"neuroglancer 32", "nginx"} else BATCH
+            seconds = self._cpu(name) * BATCH / bricks
+            print(
+                f"{name:<22}{self._rate(name) * bricks:>9,.0f} bricks/s {seconds:>7.2f} CPU s a GB of voxels"
+            )
+        for name in ("wkw", "zarr3"):
+            ratio = self._rate(f"{name} stored") / self._rate(f"{name} own constant")
+            print(f"{name}, stored bricks / constant bytes on our own base class: {ratio:.2f}")
 
     def _batches(self, name: str, dataset: str, accept: list[str]) -> None:
         bodies = [_batch(accept) for _ in range(300)]

@@ -1,4 +1,4 @@
-"""A server extension beside ours, in the same process: a handler of constant bytes, and the loop's delay."""
+"""A server extension beside ours, in the same process: handlers of constant bytes, and the loop's delay."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import time
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
+
+from wk_jupyter.server_ext.handlers.base import WkHandler
+from wk_jupyter.server_ext.operations import Access, Operation
 
 
 class ConstantHandler(JupyterHandler):
@@ -30,6 +33,21 @@ class ConstantHandler(JupyterHandler):
         self.finish()
 
 
+class OwnConstantHandler(WkHandler):
+    """The same bytes by our own base class, written as bricks are: what these cost beyond it are bricks."""
+
+    frequent = True
+
+    def post(self) -> None:
+        body = self.settings["bench_body"]
+        self.set_header("Content-Type", "application/octet-stream")
+        self.set_header("Vary", "Accept-Encoding")
+        self.set_header("Content-Length", str(len(body)))
+        self.flush()
+        self.request.connection.write(body)
+        self.finish()
+
+
 class DelayHandler(JupyterHandler):
     """The longest time, in ms, that the event loop was kept from a timer since this was last asked."""
 
@@ -47,6 +65,15 @@ async def _watch(settings: dict) -> None:
         settings["bench_delay"] = max(settings["bench_delay"], time.perf_counter() - before - pause)
 
 
+def _add_own(app, path: str) -> None:
+    """When all extensions are there: the handler needs what ours shares among its own."""
+    [ours] = app.extension_manager.extension_apps.get("wk_jupyter") or [None]
+    if ours is not None:
+        post = Operation("POST", "data", "own", OwnConstantHandler, Access.VISIBLE, "Constant bytes", "")
+        options = {"operations": {"POST": post}, "services": ours.services}
+        app.web_app.add_handlers(".*$", [(path, OwnConstantHandler, options)])
+
+
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
     return [{"module": "benchmarks.constant"}]
 
@@ -60,4 +87,5 @@ def _load_jupyter_server_extension(app) -> None:
         (url_path_join(base, "bench/delay"), DelayHandler),
     ]
     app.web_app.add_handlers(".*$", rules)
+    app.io_loop.call_later(0, lambda: _add_own(app, url_path_join(base, "bench/own")))
     app.io_loop.call_later(0, lambda: settings.update(bench_watch=asyncio.ensure_future(_watch(settings))))
