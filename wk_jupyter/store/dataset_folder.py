@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 import stat
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from hashlib import blake2b
 
 _log: Final = logging.getLogger(__name__)
-_USUAL_BYTES: Final = 1 << 16
 _LOOK_AGAIN: Final = ""  # the disk key of what may be cured without a trace in the file
 _MAX_REASON: Final = 2000
 _MAX_CLASSES: Final = 255
@@ -68,7 +68,7 @@ def look(root: str, name: str, root_fd: int) -> FolderFinding:
     except (RecursionError, MemoryError) as error:
         return _unusable(name, "unreadable", f"{origin} cannot be read: {error or type(error).__name__}.")
     layers = tuple([(layer.name, layer.category) for layer in document.data_layers])
-    classes = _element_classes([layer.element_class for layer in document.data_layers])
+    classes = _element_classes(*[layer.element_class for layer in document.data_layers])
     return FolderFinding(name, key, layers=layers, element_classes=classes)
 
 
@@ -79,10 +79,11 @@ def _read_properties(path: str, root_fd: int) -> tuple[bytes, str]:
         status = os.fstat(descriptor)  # before reading: a later change is seen next time
         if not stat.S_ISREG(status.st_mode):
             raise InvalidDataSource(f"{path} is not a file.", path=path)
-        raw = os.read(descriptor, _USUAL_BYTES)
-        if len(raw) == _USUAL_BYTES:
+        enough = min(status.st_size, MAX_PROPERTIES_BYTES) + 1
+        raw = os.read(descriptor, enough)
+        if len(raw) == enough:  # it has just grown, or its file system does not tell sizes
             with open(descriptor, "rb", buffering=0, closefd=False) as stream:
-                raw += _read_up_to(stream, MAX_PROPERTIES_BYTES + 1 - _USUAL_BYTES)
+                raw += _read_up_to(stream, MAX_PROPERTIES_BYTES + 1 - enough)
     finally:
         os.close(descriptor)
     return raw, properties_key(status)
@@ -109,7 +110,7 @@ def _without_properties(root: str, name: str, error: OSError) -> FolderFinding:
     try:
         found = explore(Path(path))
         layers = tuple([(layer.name, layer.category) for layer in found.data_source.layers])
-        classes = _element_classes([layer.element_class for layer in found.data_source.layers])
+        classes = _element_classes(*[layer.element_class for layer in found.data_source.layers])
         properties = encode_document(found.data_source)
     except WkError as refused:
         return _unusable(name, "not imported yet", str(refused), key)
@@ -125,7 +126,8 @@ def _without_properties(root: str, name: str, error: OSError) -> FolderFinding:
     )
 
 
-def _element_classes(classes: list[str]) -> str:
+@lru_cache(maxsize=256)  # most datasets have layers of the same few
+def _element_classes(*classes: str) -> str:
     return f" {' '.join(dict.fromkeys(classes))} "[:_MAX_CLASSES]
 
 
