@@ -48,13 +48,17 @@ _FLAGS = {
 
 @dataclass
 class Roles:
-    """``headers`` and user ids by role. The dataset lies in ``folder``, below ``above``."""
+    """``headers`` and user ids by role. The dataset lies in ``folder``, below ``above``.
+
+    ``team`` is allowed on the dataset, ``readers`` on the folder above.
+    """
 
     headers: dict[str, dict[str, str]]
     ids: dict[str, str]
     folder: str
     above: str
     team: str
+    readers: str
 
 
 def make_roles(store: Store, dataset: str, other: str) -> Roles:
@@ -99,4 +103,4 @@ def make_roles(store: Store, dataset: str, other: str) -> Roles:
         root = principal_of(store.owner) if role != OUTSIDER else principal_of(user)
         _, secret = store.tokens.create(root, role, user_id=user_id)
         headers[role] = {"X-Auth-Token": secret}
-    return Roles(headers, ids, folder, above, reviewers)
+    return Roles(headers, ids, folder, above, reviewers, readers)

@@ -17,6 +17,7 @@ from roles import (
     SHARING,
     TEAM_MANAGER,
     WRONG_SHARING,
+    Roles,
 )
 
 from wk_jupyter.server_ext.routes import OPERATIONS
@@ -33,6 +34,17 @@ PROXY = "datasets/{dataset}/proxy"
 NOT_SIGNED_IN = dict.fromkeys((DEACTIVATED, SHARING, WRONG_SHARING, ANONYMOUS), 403)
 UNSEEING = dict.fromkeys((MEMBER, OUTSIDER, DEACTIVATED, WRONG_SHARING, ANONYMOUS), 404)
 EVERYBODY: dict[str, int] = {}
+SIGNED_IN_ROLES = tuple(role for role in ROLES if role not in NOT_SIGNED_IN)
+# The user is the one of BY_TEAM: her team manager and she herself see her, and she sees herself alone.
+SUPERIOR = NOT_SIGNED_IN | dict.fromkeys((DATASET_MANAGER, BY_FOLDER, MEMBER, OUTSIDER), 404)
+ADMINS_OF_HER = SUPERIOR | dict.fromkeys((TEAM_MANAGER,), 403)
+ADMINS = NOT_SIGNED_IN | dict.fromkeys((DATASET_MANAGER, TEAM_MANAGER, BY_TEAM, BY_FOLDER, MEMBER), 403)
+# The team is the one of BY_FOLDER, deleted by the first who may; who may not see it is not told of it.
+TEAM_DELETERS = (
+    NOT_SIGNED_IN
+    | {DATASET_MANAGER: 403, BY_FOLDER: 403}
+    | dict.fromkeys((TEAM_MANAGER, BY_TEAM, MEMBER, OUTSIDER), 404)
+)
 VISIBLE = UNSEEING
 SIGNED_IN = NOT_SIGNED_IN
 # An admin of another organization may look at the disk too: at her own organization's part of it.
@@ -42,6 +54,17 @@ MATRIX = {
     ("GET", "api", "buildinfo"): (None, EVERYBODY),
     ("GET", "api", "health"): (None, EVERYBODY),
     ("GET", "api", "user"): (None, SIGNED_IN),
+    ("GET", "api", "users"): (None, SIGNED_IN),
+    ("POST", "api", "users"): ({"name": "{role}"}, ADMINS),
+    ("GET", "api", "users/{user}"): (None, SUPERIOR),
+    ("PATCH", "api", "users/{user}"): ({"isActive": True, "firstName": "Bea"}, ADMINS_OF_HER),
+    ("GET", "api", "users/{user}/loggedTime"): (None, SUPERIOR),
+    ("GET", "api", "teams"): (None, SIGNED_IN),
+    ("POST", "api", "teams"): ({"name": "{role}"}, ADMINS),
+    ("DELETE", "api", "teams/{team}"): (None, TEAM_DELETERS),
+    ("GET", "api", "tokens"): (None, SIGNED_IN),
+    ("POST", "api", "tokens"): ({"name": "{role}"}, SIGNED_IN),
+    ("DELETE", "api", "tokens/{token}"): (None, SIGNED_IN | dict.fromkeys(SIGNED_IN_ROLES, 404)),
     ("GET", "api", "datastores"): (None, EVERYBODY),
     ("GET", "api", "openapi.json"): (None, EVERYBODY),
     ("GET", "api", "datasets"): (None, EVERYBODY),
@@ -90,13 +113,20 @@ for root in ("zarr3", "zarr3_experimental"):
     ):
         MATRIX["GET", "data", f"{root}/{{dataset}}{rest}"] = (None, VISIBLE)
 
-VALUES = {"organization": "lab", "name": "new", "layer": "color", "mag": "1", "kind": "agglomerate"}
+VALUES = {
+    "organization": "lab",
+    "name": "new",
+    "layer": "color",
+    "mag": "1",
+    "kind": "agglomerate",
+    "token": "0" * 24,
+}
 ROUTES = {(operation.method, operation.area, operation.path): operation for operation in OPERATIONS}
 
 
-def address(key, *, dataset: str, directory: str) -> str:
+def address(key, **named: str) -> str:
     _, area, path = key
-    values = VALUES | {"dataset": dataset, "directory": directory}
+    values = VALUES | named
     values |= {"rest": "zarr.json", "chunk": "c/0/0/0/0"}
     if path.startswith("zarr/"):
         values["chunk"] = "0.0.0.0"
@@ -106,15 +136,26 @@ def address(key, *, dataset: str, directory: str) -> str:
     return f"{area}/{path.replace('*}', '}').format_map(values)}{query}"
 
 
+def filled(body, role: str):
+    """A body with what has to differ from role to role."""
+    if not isinstance(body, dict):
+        return body
+    return {
+        key: value.replace("{role}", f"of {role}") if isinstance(value, str) else value
+        for key, value in body.items()
+    }
+
+
 def test_every_route_is_in_the_matrix():
     assert set(MATRIX) == set(ROUTES)
 
 
-async def statuses(wk, role: str, name: str) -> dict[tuple[str, str, str], int]:
+async def statuses(wk, roles: Roles, role: str, name: str) -> dict[tuple[str, str, str], int]:
     dataset = await wk.id_of(name)
     found = {}
     for key, (body, _) in MATRIX.items():
-        reply = await wk.request(key[0], address(key, dataset=dataset, directory=name), role=role, json=body)
+        where = address(key, dataset=dataset, directory=name, user=roles.ids[BY_TEAM], team=roles.readers)
+        reply = await wk.request(key[0], where, role=role, json=filled(body, role))
         found[key] = reply.status_code
         if reply.status_code >= 400:
             (message,) = reply.json()["messages"]
@@ -126,14 +167,14 @@ async def statuses(wk, role: str, name: str) -> dict[tuple[str, str, str], int]:
 
 @pytest.mark.parametrize("role", ROLES)
 async def test_matrix(wk, roles, role):
-    found = await statuses(wk, role, "cells")
+    found = await statuses(wk, roles, role, "cells")
     assert found == {key: rule.get(role, 200) for key, (_, rule) in MATRIX.items()}
 
 
 @pytest.mark.parametrize("role", sorted(UNSEEING))
 async def test_matrix_of_a_public_dataset(wk, roles, make_public, role):
     await make_public("cells")
-    found = await statuses(wk, role, "cells")
+    found = await statuses(wk, roles, role, "cells")
     seen = {
         key: 200 if rule is VISIBLE else rule.get(role, 200)
         for key, (_, rule) in MATRIX.items()

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
+from wk_jupyter.api.people import Team
+from wk_jupyter.api.wire import Wire
 
 Vec3 = tuple[int, int, int]
 Json = dict[str, Any]
-
-
-class Wire(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=False):
-    """Base of all models."""
 
 
 # --- errors ---------------------------------------------------------------------------------
@@ -62,44 +59,16 @@ class Health(Wire, omit_defaults=True):
     scanning: bool = False
 
 
-class TeamMembership(Wire):
-    id: str
-    name: str
-    is_team_manager: bool
-
-
-class User(Wire):
-    id: str
-    email: str
-    organization: str
-    first_name: str
-    last_name: str
-    created: int
-    last_activity: int
-    is_active: bool
-    is_admin: bool
-    is_dataset_manager: bool
-    teams: list[TeamMembership]
-    experiences: dict[str, int]
-    is_anonymous: bool = False
-
-
 class DataStore(Wire):
     url: str
     name: str
     allows_upload: bool
     is_scratch: bool = False
-    jobs_supported_by_available_workers: list[str] = []
+    jobs_supported_by_available_workers: tuple[str, ...] = ()
     jobs_enabled: bool = False
 
 
 # --- datasets -------------------------------------------------------------------------------
-
-
-class Team(Wire):
-    id: str
-    name: str
-    organization: str
 
 
 class DatasetCompact(Wire):

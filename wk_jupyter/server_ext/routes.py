@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from wk_jupyter.api import models
+from wk_jupyter.api import people as wire
 from wk_jupyter.server_ext.handlers import bricks, datasets, people, pictures, proxy, server, voxels, zarr
 from wk_jupyter.server_ext.operations import Access, Operation
 from wk_jupyter.store.bricks import BrickRequest
@@ -24,12 +25,39 @@ _SERVER: Final = (
         "GET", "api", "buildinfo", server.BuildInfoHandler, OPEN, "Versions of the API", models.BuildInfo
     ),
     Operation("GET", "api", "health", server.HealthHandler, OPEN, "Whether the server works", models.Health),
-    Operation("GET", "api", "user", people.UserHandler, SIGNED_IN, "Who is asking", models.User),
     Operation(
         "GET", "api", "datastores", server.DataStoresHandler, OPEN, "Where voxels are", list[models.DataStore]
     ),
     Operation("GET", "api", "openapi.json", server.OpenApiHandler, OPEN, "This description", JSON),
 )
+
+_PEOPLE: Final = (
+    Operation("GET", "api", "user", people.CurrentUserHandler, SIGNED_IN, "Who is asking", wire.User),
+    Operation("GET", "api", "users", people.UsersHandler, SIGNED_IN, "Users one may see", list[wire.User]),
+    Operation(
+        "POST", "api", "users", people.UsersHandler, SIGNED_IN, "A new user", wire.User, body=wire.NewUser
+    ),
+    Operation("GET", "api", "users/{user}", people.UserHandler, SIGNED_IN, "One user", wire.User),
+    Operation(
+        "PATCH", "api", "users/{user}", people.UserHandler, SIGNED_IN, "Change a user", wire.User,
+        body=wire.UserUpdate,
+    ),
+    Operation(
+        "GET", "api", "users/{user}/loggedTime", people.LoggedTimeHandler, SIGNED_IN,
+        "Time spent on annotations", wire.LoggedTime,
+    ),
+    Operation("GET", "api", "teams", people.TeamsHandler, SIGNED_IN, "Teams", list[wire.Team]),
+    Operation(
+        "POST", "api", "teams", people.TeamsHandler, SIGNED_IN, "A new team", wire.Team, body=wire.NewTeam
+    ),
+    Operation("DELETE", "api", "teams/{team}", people.TeamsHandler, SIGNED_IN, "Delete a team", JSON),
+    Operation("GET", "api", "tokens", people.TokensHandler, SIGNED_IN, "Own tokens", list[wire.ApiToken]),
+    Operation(
+        "POST", "api", "tokens", people.TokensHandler, SIGNED_IN, "A new token, told this once",
+        wire.ApiToken, body=wire.NewToken,
+    ),
+    Operation("DELETE", "api", "tokens/{token}", people.TokensHandler, SIGNED_IN, "Revoke a token", JSON),
+)  # fmt: skip
 
 _DATASETS: Final = (
     Operation(
@@ -193,7 +221,7 @@ _ZARR3: Final = tuple(
     )
 )
 
-OPERATIONS: Final = (*_VOXELS, *_SERVER, *_DATASETS, *_PROXY, *_ZARR2, *_ZARR3)
+OPERATIONS: Final = (*_VOXELS, *_SERVER, *_PEOPLE, *_DATASETS, *_PROXY, *_ZARR2, *_ZARR3)
 """In the order in which addresses are compared: the first that fits answers. The busiest come first."""
 
 

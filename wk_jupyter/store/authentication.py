@@ -14,7 +14,6 @@ from wk_jupyter.store.catalog.database import now_ms
 from wk_jupyter.store.catalog.tables import api_tokens, users
 from wk_jupyter.store.catalog.users import find_users
 from wk_jupyter.store.context import Context
-from wk_jupyter.store.records import OrganizationRecord
 from wk_jupyter.store.tokens import PREFIX, digest
 
 _SECONDS: Final = 2.0
@@ -26,9 +25,9 @@ Found = tuple[float, Principal | None]
 class Authentication:
     """Knows users by their tokens and names. Thread-safe."""
 
-    def __init__(self, context: Context, organization: OrganizationRecord) -> None:
+    def __init__(self, context: Context) -> None:
         self._engine = context.engine
-        self._organization = organization
+        self._organization = context.home
         self._known: LruCache[str, Found] = LruCache(_MOST)
         context.changes.listen(self._known.clear)
 

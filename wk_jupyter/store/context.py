@@ -13,19 +13,22 @@ from wk_jupyter.store.catalog.listing import find_dataset
 from wk_jupyter.store.catalog.tables import datasets
 from wk_jupyter.store.changes import Changes
 from wk_jupyter.store.data_dir import BINARY_DATA
-from wk_jupyter.store.records import DatasetRecord
+from wk_jupyter.store.records import DatasetRecord, OrganizationRecord
 from wk_jupyter.store.sharing import SharingTokens
 
 
 @dataclass(frozen=True)
 class Context:
-    """``forget`` drops what is remembered of datasets, by their ids, when their files have changed."""
+    """``home`` is the server's own organization. ``forget`` drops what is remembered of datasets, by
+    their ids, when their files have changed.
+    """
 
     engine: sa.Engine
     policy: AccessPolicy
     sharing: SharingTokens
     changes: Changes
     data_dir: Path
+    home: OrganizationRecord
     forget: Callable[[set[str]], None]
 
     def folder(self, record: DatasetRecord) -> Path:

@@ -123,6 +123,7 @@ class OrganizationRecord:
 class TeamRecord:
     id: str
     organization_id: str
+    organization: str
     name: str
     is_organization_team: bool
     created: int

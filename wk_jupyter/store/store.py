@@ -32,6 +32,7 @@ from wk_jupyter.store.data_dir import BINARY_DATA, CATALOG_FILE, prepare, read_o
 from wk_jupyter.store.disk_usage import used_storage_bytes
 from wk_jupyter.store.inbox import Inbox, Progress
 from wk_jupyter.store.links import broken_links
+from wk_jupyter.store.people import People
 from wk_jupyter.store.records import (
     DatasetPage,
     DatasetQuery,
@@ -88,9 +89,11 @@ class Store:
             sharing=self.sharing,
             changes=self.changes,
             data_dir=config.data_dir,
+            home=self.home,
             forget=self._forget,
         )
-        self.authentication = Authentication(self.context, self.home)
+        self.authentication = Authentication(self.context)
+        self.people = People(self.context)
         self.tokens = Tokens(self.context)
 
     def scan(self, progress: Progress | None = None, cancelled: threading.Event | None = None) -> ScanReport:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 from typing import Final, NamedTuple
 
@@ -14,13 +13,13 @@ from wk_jupyter.store.access import Principal
 from wk_jupyter.store.catalog.database import new_id, now_ms
 from wk_jupyter.store.catalog.tables import api_tokens, users
 from wk_jupyter.store.context import Context
+from wk_jupyter.store.names import checked_name
 
 PREFIX: Final = "wkt_"
 _SECRET_BYTES: Final = 32  # 256 bit
 _MOST_PER_USER: Final = 100
 _MOST_DAYS: Final = 3650
 _DAY_MS: Final = 86_400_000
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class TokenRecord(NamedTuple):
@@ -51,7 +50,7 @@ class Tokens:
         ``days``: how long it is good for; None: until it is revoked. ``user_id``: whose it is, one's own
         by default; for others an admin may. Raises InvalidInput, Forbidden, NotFound, Conflict.
         """
-        name = _checked_name(name)
+        name = checked_name(name, "name")
         if days is not None and not 1 <= days <= _MOST_DAYS:
             raise InvalidInput(f"days: {days} is not from 1 to {_MOST_DAYS}.")
         secret = PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
@@ -108,10 +107,3 @@ class Tokens:
 def digest(secret: str) -> str:
     """Return what is kept of a token. It is random enough to need no salt and no slow hash."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
-
-
-def _checked_name(name: str) -> str:
-    trimmed = name.strip()
-    if not 1 <= len(trimmed) <= 255 or _CONTROL.search(trimmed):
-        raise InvalidInput("name: a token's name has 1 to 255 characters, all on one line.")
-    return trimmed
