@@ -122,7 +122,6 @@ def test_themes(open_notebook, page, theme):
         f"document.body.dataset.jpThemeName === {json.dumps(theme)}"
         f" && document.body.dataset.jpThemeLight === {json.dumps(str(is_light).lower())}"
     )
-    notebook.run_all()  # as one who works in this theme sees it
     picture = Picture(page)
     picture.mouse_to("xy", (70, 60, 32))
     colors = picture.viewer.evaluate(

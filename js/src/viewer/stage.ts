@@ -1,3 +1,4 @@
+import { Disposer } from "../core/disposable.ts";
 import { make } from "./dom.ts";
 import { makeFacts } from "./facts.ts";
 import { Overlay } from "./overlay.ts";
@@ -12,6 +13,9 @@ export class Stage {
   readonly canvas: HTMLCanvasElement;
   readonly overlay: Overlay;
   readonly status: StatusBar;
+  private readonly disposer = new Disposer();
+  /** As the size was when its observer looked last: it tells of changes from that alone. */
+  private wasHidden = true;
 
   constructor(parent: HTMLElement, scene: Scene) {
     this.root = make("div", "wk-viewer", parent);
@@ -37,6 +41,32 @@ export class Stage {
     return { width: this.stage.clientWidth, height: this.stage.clientHeight };
   }
 
+  get isHidden(): boolean {
+    const { width, height } = this.size;
+    return width === 0 || height === 0;
+  }
+
+  /**
+   * Whether the end of being hidden will be told. It is not where the stage was hidden for a part of a frame
+   * only, as JupyterLab does to the whole page when its theme changes: then who finds it hidden has to look again.
+   */
+  get willTellOfReturn(): boolean {
+    return this.wasHidden;
+  }
+
+  /** Tell of every change of the size in CSS pixels or in the screen's. */
+  watchSize(changed: () => void): void {
+    const observer = new ResizeObserver(() => {
+      this.wasHidden = this.isHidden;
+      changed();
+    });
+    observer.observe(this.stage);
+    this.disposer.add(() => observer.disconnect());
+    // Moving to a screen of another resolution changes no element's size.
+    window.addEventListener("resize", changed);
+    this.disposer.add(() => window.removeEventListener("resize", changed));
+  }
+
   /** Give the canvas a pixel for each of the screen's. `isCleared`: it had to change, and is empty now. */
   fitCanvas(): { ratio: number; isCleared: boolean } {
     const ratio = window.devicePixelRatio || 1;
@@ -53,6 +83,7 @@ export class Stage {
   }
 
   dispose(): void {
+    this.disposer.dispose();
     this.root.remove();
   }
 }

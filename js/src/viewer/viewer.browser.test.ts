@@ -256,6 +256,33 @@ test("loading begins and ends, and then nothing is drawn any more", async () => 
   vi.restoreAllMocks();
 });
 
+test("a frame that falls into a moment of being hidden is made up for", async () => {
+  const { viewer, el } = await show();
+  for (let i = 0; i < 5; i += 1) await nextFrame();
+  // All three in one frame, so that its end, when sizes are observed, sees nothing of it.
+  requestAnimationFrame(() => {
+    el.style.display = "none";
+  });
+  const settled = viewer.settled();
+  requestAnimationFrame(() => {
+    el.style.display = "";
+  });
+  await settled;
+}, 10_000);
+
+test("a hidden viewer asks for no frames, and draws what it missed when it is shown", async () => {
+  const { viewer, el } = await show();
+  el.style.display = "none";
+  const settled = viewer.settled();
+  for (let i = 0; i < 5; i += 1) await nextFrame();
+  const frames = vi.spyOn(window, "requestAnimationFrame");
+  for (let i = 0; i < 5; i += 1) await new Promise((resolve) => setTimeout(resolve));
+  expect(frames).not.toHaveBeenCalled();
+  vi.restoreAllMocks();
+  el.style.display = "";
+  await settled;
+}, 10_000);
+
 test("a lost context is told, and everything is back when it is restored", async () => {
   const shown = await show();
   const lost: boolean[] = [];

@@ -82,7 +82,7 @@ export class Viewer implements ViewerHandle, Controls {
     this.context = this.openContext();
     const input = new Input(this.stage.root, this.stage.stage, this, planeOf("xy"));
     this.disposer.add(() => input.dispose());
-    this.watchSize();
+    this.stage.watchSize(() => this.redraw());
     this.draw();
     // What happened before anybody could listen.
     queueMicrotask(() => {
@@ -241,16 +241,6 @@ export class Viewer implements ViewerHandle, Controls {
     if (context !== null) this.renderer = new Renderer(context.gl, this.streamer.layers);
   }
 
-  private watchSize(): void {
-    const observer = new ResizeObserver(() => this.redraw());
-    observer.observe(this.stage.stage);
-    this.disposer.add(() => observer.disconnect());
-    // Moving to a screen of another resolution changes no element's size.
-    const onScreen = () => this.redraw();
-    window.addEventListener("resize", onScreen);
-    this.disposer.add(() => window.removeEventListener("resize", onScreen));
-  }
-
   private redraw(): void {
     this.mustPaint = true;
     this.requestFrame();
@@ -280,8 +270,12 @@ export class Viewer implements ViewerHandle, Controls {
   }
 
   private draw(): void {
+    if (this.disposer.isDisposed) return;
+    if (this.stage.isHidden) {
+      if (!this.stage.willTellOfReturn) this.requestFrame();
+      return;
+    }
     const { width, height } = this.stage.size;
-    if (width === 0 || height === 0 || this.disposer.isDisposed) return;
     const { ratio, isCleared } = this.stage.fitCanvas();
     this.mustPaint ||= isCleared;
     this.layout = layoutPanels(width, height, this.only);
