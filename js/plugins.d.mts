@@ -1,4 +1,4 @@
 import type { Plugin as EsbuildPlugin } from "esbuild";
 import type { Plugin as VitePlugin } from "vite";
 
-export const inlineWorkers: { esbuild(): EsbuildPlugin; vite(): VitePlugin };
+export const inlineWorkers: { esbuild(inputs?: Set<string>): EsbuildPlugin; vite(): VitePlugin };

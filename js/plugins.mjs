@@ -20,7 +20,8 @@ async function bundle(path) {
 }
 
 export const inlineWorkers = {
-  esbuild: () => ({
+  /** `inputs` is told of every file that a worker is made of. */
+  esbuild: (inputs = new Set()) => ({
     name: "inline-workers",
     setup(build) {
       build.onResolve({ filter: /\?worker-source$/ }, (args) => ({
@@ -33,6 +34,7 @@ export const inlineWorkers = {
       }));
       build.onLoad({ filter: /.*/, namespace: "worker-source" }, async (args) => {
         const { code, files } = await bundle(args.path);
+        for (const file of files) inputs.add(file);
         return { contents: code, loader: "text", watchFiles: files.map((file) => resolve(file)) };
       });
     },

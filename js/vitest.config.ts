@@ -24,7 +24,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "node",
-          include: ["src/**/*.test.ts"],
+          include: ["src/**/*.test.ts", "*.test.mjs"],
           exclude: ["src/**/*.browser.test.ts"],
         },
       },

@@ -104,12 +104,19 @@ def test_the_wheel_holds_code_migrations_javascript_and_nothing_else(wheel: Path
         "wk_jupyter/store/catalog/migrations/env.py",
         f"{STATIC}/loader.js",
         f"{STATIC}/manifest.json",
+        f"{STATIC}/THIRD-PARTY-LICENSES.txt",
     } <= set(names)
     assert any("/migrations/versions/" in name for name in names)
     assert any(name.startswith(f"{STATIC}/app/") and name.endswith(".js") for name in names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
     unwanted = ("test", "node_modules", "notebooks", "benchmarks", ".ts", ".pyc")
     assert [name for name in names if any(part in name for part in unwanted)] == []
+
+
+def test_the_wheel_tells_whose_code_it_contains(wheel: Path) -> None:
+    text = zipfile.ZipFile(wheel).read(f"{STATIC}/THIRD-PARTY-LICENSES.txt").decode()
+    for needed in ("zstddec", "Don McCurdy", "For Zstandard software", "THIS SOFTWARE IS PROVIDED"):
+        assert needed in text
 
 
 def test_the_wheel_enables_the_server_extension(wheel: Path) -> None:
