@@ -56,6 +56,8 @@ def description(small_limits, wk, jp_asyncio_loop) -> Description:
             "rest": ["zarr.json", "c/0/0/0/0", "view 1/zarr.json", "index", ".zarray"],
             "chunk": ["0.0.0.0", "c/0/0/0/0", "c.0.1.0.0.0", "c/0/1/0/0/0"],
         }
+        for noun in ("user", "team"):
+            known[noun] = [entry["id"] for entry in (await wk.get(f"api/{noun}s")).json()]
         return Description(document, known)
 
     return jp_asyncio_loop.run_until_complete(describe())
