@@ -13,7 +13,8 @@ from wk_jupyter.errors import Conflict, Forbidden, InvalidInput, NotFound
 from wk_jupyter.store.access import Principal
 from wk_jupyter.store.catalog.database import new_id, now_ms
 from wk_jupyter.store.catalog.organizations import all_organizations
-from wk_jupyter.store.catalog.tables import organizations, team_members, teams, users
+from wk_jupyter.store.catalog.tables import team_members, teams, users
+from wk_jupyter.store.catalog.teams import find_teams
 from wk_jupyter.store.catalog.users import find_users, insert_user
 from wk_jupyter.store.changes import Writer
 from wk_jupyter.store.context import Context
@@ -22,14 +23,6 @@ from wk_jupyter.store.records import OrganizationRecord, TeamRecord, UserRecord
 
 _MAX_EMAIL: Final = 320
 _ADMINS_ALONE: Final = "An admin of the organization may."
-_TEAMS: Final = sa.select(
-    teams.c.id,
-    teams.c.organization_id,
-    organizations.c.name,
-    teams.c.name,
-    teams.c.is_organization_team,
-    teams.c.created,
-).join(organizations, organizations.c.id == teams.c.organization_id)
 
 
 @dataclass(frozen=True)
@@ -133,7 +126,7 @@ class People:
         """Make somebody a member or manager of just these teams, as far as the principal may."""
         known = {
             team.id: team
-            for team in _teams(writer.connection, teams.c.organization_id == user.organization_id)
+            for team in find_teams(writer.connection, teams.c.organization_id == user.organization_id)
         }
         unknown = sorted(set(wanted) - set(known))
         if unknown:
@@ -160,7 +153,7 @@ class People:
     def teams(self, principal: Principal) -> list[TeamRecord]:
         """Return teams by name: for admins and dataset managers all, for others those that they are in."""
         with self._context.engine.connect() as connection:
-            return _teams(connection, _visible_teams(principal))
+            return find_teams(connection, _visible_teams(principal))
 
     def create_team(self, principal: Principal, name: str) -> TeamRecord:
         """Found a team. Raises Forbidden, InvalidInput, Conflict for a name that is taken."""
@@ -176,12 +169,12 @@ class People:
             except IntegrityError:
                 raise Conflict(f"there is a team {name!r} already.", hint="Take another name.") from None
             writer.note("team", "added", team_id, home.id)
-            return _teams(writer.connection, teams.c.id == team_id)[0]
+            return find_teams(writer.connection, teams.c.id == team_id)[0]
 
     def delete_team(self, principal: Principal, team_id: str) -> None:
         """Dissolve a team: nobody sees anything by it any more. Raises NotFound, Forbidden, InvalidInput."""
         with self._context.changes.writing() as writer:
-            found = _teams(writer.connection, sa.and_(teams.c.id == team_id, _visible_teams(principal)))
+            found = find_teams(writer.connection, sa.and_(teams.c.id == team_id, _visible_teams(principal)))
             if not found:
                 raise NotFound(f"there is no team {team_id[:100]!r}.", hint="See wk.teams().")
             self._require_admin(principal, found[0].organization_id)
@@ -246,8 +239,3 @@ def _user(connection: sa.Connection, principal: Principal, user_id: str) -> User
     if not found:
         raise NotFound(f"there is no user {user_id[:100]!r}, or you may not see her.", hint="See wk.users().")
     return found[0]
-
-
-def _teams(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[TeamRecord]:
-    rows = connection.execute(_TEAMS.where(condition).order_by(teams.c.name, teams.c.id))
-    return [TeamRecord(*row) for row in rows]

@@ -110,6 +110,20 @@ class FolderRecord:
 
 
 @dataclass(frozen=True)
+class FolderMove:
+    """A folder that is moved or may be: which teams gain and lose sight of it and the datasets below.
+
+    Datasets in the trash are not counted. Those with teams of their own may stay in sight of a team that
+    loses the folder.
+    """
+
+    folder: FolderRecord
+    gained: tuple[TeamRecord, ...]
+    lost: tuple[TeamRecord, ...]
+    dataset_count: int
+
+
+@dataclass(frozen=True)
 class OrganizationRecord:
     """``everyone_id``: the team ``default``, which all users are in."""
 

@@ -30,6 +30,7 @@ from wk_jupyter.store.changes import Changes
 from wk_jupyter.store.context import Context
 from wk_jupyter.store.data_dir import BINARY_DATA, CATALOG_FILE, prepare, read_or_make_id
 from wk_jupyter.store.disk_usage import used_storage_bytes
+from wk_jupyter.store.folder_tree import Folders
 from wk_jupyter.store.inbox import Inbox, Progress
 from wk_jupyter.store.links import broken_links
 from wk_jupyter.store.people import People
@@ -94,6 +95,7 @@ class Store:
         )
         self.authentication = Authentication(self.context)
         self.people = People(self.context)
+        self.folders = Folders(self.context)
         self.tokens = Tokens(self.context)
 
     def scan(self, progress: Progress | None = None, cancelled: threading.Event | None = None) -> ScanReport:

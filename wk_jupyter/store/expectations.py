@@ -1,0 +1,24 @@
+"""Changes that rest on what somebody has seen: refused where that is not so any more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wk_jupyter.errors import Conflict
+
+
+def require_as_expected(what: str, expected: Mapping[str, Any], current: Mapping[str, Any]) -> None:
+    """Compare fields as the caller last saw them with what they are; others are nobody's concern.
+
+    Called in the transaction that writes. Raises Conflict naming the fields of ``what``, with what they
+    are now as ``details["changed"]``.
+    """
+    changed = {name: current[name] for name, value in expected.items() if current[name] != value}
+    if changed:
+        now = ", ".join(f"{name} is now {str(value)[:200]!r}" for name, value in changed.items())
+        raise Conflict(
+            f"somebody else changed {what} meanwhile: {now}.",
+            hint="Look at it again, and repeat the change if you still want it.",
+            changed=changed,
+        )
