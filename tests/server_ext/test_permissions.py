@@ -34,6 +34,10 @@ PROXY = "datasets/{dataset}/proxy"
 NOT_SIGNED_IN = dict.fromkeys((DEACTIVATED, SHARING, WRONG_SHARING, ANONYMOUS), 403)
 UNSEEING = dict.fromkeys((MEMBER, OUTSIDER, DEACTIVATED, WRONG_SHARING, ANONYMOUS), 404)
 EVERYBODY: dict[str, int] = {}
+EDITABLE = UNSEEING | dict.fromkeys((BY_TEAM, BY_FOLDER, SHARING), 403)
+MEMBERS_WHO_SEE = UNSEEING | {SHARING: 403}
+EXPLAINED = NOT_SIGNED_IN | {MEMBER: 404, OUTSIDER: 404}
+TEAMS = object()  # the team that is there already
 SIGNED_IN_ROLES = tuple(role for role in ROLES if role not in NOT_SIGNED_IN)
 # The user is the one of BY_TEAM: her team manager and she herself see her, and she sees herself alone.
 SUPERIOR = NOT_SIGNED_IN | dict.fromkeys((DATASET_MANAGER, BY_FOLDER, MEMBER, OUTSIDER), 404)
@@ -72,6 +76,12 @@ MATRIX = {
     ("GET", "api", "datasets/disambiguate/{organization}/{directory}/toId"): (None, VISIBLE),
     ("GET", "api", "datasets/{name}/isValidNewName"): (None, SIGNED_IN),
     ("GET", "api", "datasets/{dataset}"): (None, VISIBLE),
+    ("PATCH", "api", "datasets/{dataset}/updatePartial"): ({"description": "{role}"}, EDITABLE),
+    ("PATCH", "api", "datasets/{dataset}"): ({"tags": ["{role}"]}, EDITABLE),
+    ("PATCH", "api", "datasets/{dataset}/teams"): (TEAMS, EDITABLE),
+    ("GET", "api", "datasets/{dataset}/sharingToken"): (None, MEMBERS_WHO_SEE),
+    ("DELETE", "api", "datasets/{dataset}/sharingToken"): (None, EDITABLE),
+    ("GET", "api", "datasets/{dataset}/access"): (None, EXPLAINED),
     ("GET", "api", "datasetConfigurations/{dataset}"): (None, VISIBLE),
     ("POST", "api", "datasetConfigurations/{dataset}"): ([], VISIBLE),
     ("GET", "api", "folders/root"): (None, SIGNED_IN),
@@ -136,8 +146,10 @@ def address(key, **named: str) -> str:
     return f"{area}/{path.replace('*}', '}').format_map(values)}{query}"
 
 
-def filled(body, role: str):
+def filled(body, role: str, roles: Roles):
     """A body with what has to differ from role to role."""
+    if body is TEAMS:
+        return [roles.team]
     if not isinstance(body, dict):
         return body
     return {
@@ -155,7 +167,7 @@ async def statuses(wk, roles: Roles, role: str, name: str) -> dict[tuple[str, st
     found = {}
     for key, (body, _) in MATRIX.items():
         where = address(key, dataset=dataset, directory=name, user=roles.ids[BY_TEAM], team=roles.readers)
-        reply = await wk.request(key[0], where, role=role, json=filled(body, role))
+        reply = await wk.request(key[0], where, role=role, json=filled(body, role, roles))
         found[key] = reply.status_code
         if reply.status_code >= 400:
             (message,) = reply.json()["messages"]
@@ -171,16 +183,26 @@ async def test_matrix(wk, roles, role):
     assert found == {key: rule.get(role, 200) for key, (_, rule) in MATRIX.items()}
 
 
+def when_public(rule: dict[str, int], role: str) -> int:
+    """What changes where a dataset is public, for those who would not see it otherwise."""
+    if rule is VISIBLE:
+        return 200
+    if rule is EDITABLE:
+        return 403
+    if rule is MEMBERS_WHO_SEE:
+        return 200 if role == MEMBER else 403
+    if rule is EXPLAINED:
+        return 200 if role in SIGNED_IN_ROLES else 403
+    if rule is MANAGING_VISIBLE:
+        return 200 if role == OUTSIDER else 403
+    return rule.get(role, 200)
+
+
 @pytest.mark.parametrize("role", sorted(UNSEEING))
 async def test_matrix_of_a_public_dataset(wk, roles, make_public, role):
     await make_public("cells")
     found = await statuses(wk, roles, role, "cells")
-    seen = {
-        key: 200 if rule is VISIBLE else rule.get(role, 200)
-        for key, (_, rule) in MATRIX.items()
-        if rule is not MANAGING_VISIBLE
-    }
-    assert {key: found[key] for key in seen} == seen
+    assert found == {key: when_public(rule, role) for key, (_, rule) in MATRIX.items()}
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wk_jupyter.api import models
 from wk_jupyter.api import people as wire
-from wk_jupyter.server_ext.handlers import bricks, datasets, people, pictures, proxy, server, voxels, zarr
+from wk_jupyter.api.dataset_settings import Access as AccessExplained
+from wk_jupyter.api.dataset_settings import AccessQuery, DatasetUpdate, SharingToken
+from wk_jupyter.server_ext.handlers import (
+    bricks,
+    dataset_settings,
+    datasets,
+    people,
+    pictures,
+    proxy,
+    server,
+    voxels,
+    zarr,
+)
 from wk_jupyter.server_ext.operations import Access, Operation
 from wk_jupyter.store.bricks import BrickRequest
 
@@ -103,6 +115,33 @@ _DATASETS: Final = (
     Operation(
         "POST", "data", "triggers/reload/{organization}/{dataset}", datasets.ReloadHandler, MANAGING,
         "Look at a dataset on the disk", models.ScanSummary,
+    ),
+)  # fmt: skip
+
+_SETTINGS: Final = (
+    Operation(
+        "PATCH", "api", "datasets/{dataset}/updatePartial", dataset_settings.UpdateHandler, VISIBLE,
+        "Change what is named of a dataset", models.Dataset, body=DatasetUpdate,
+    ),
+    Operation(
+        "PATCH", "api", "datasets/{dataset}", dataset_settings.UpdateHandler, VISIBLE,
+        "Change a dataset, sent whole", models.Dataset, body=DatasetUpdate,
+    ),
+    Operation(
+        "PATCH", "api", "datasets/{dataset}/teams", dataset_settings.AllowedTeamsHandler, VISIBLE,
+        "Teams that may see a dataset", models.Dataset, body=list[str],
+    ),
+    Operation(
+        "GET", "api", "datasets/{dataset}/sharingToken", dataset_settings.SharingTokenHandler, VISIBLE,
+        "The token of a dataset's sharing link", SharingToken,
+    ),
+    Operation(
+        "DELETE", "api", "datasets/{dataset}/sharingToken", dataset_settings.SharingTokenHandler, VISIBLE,
+        "End a dataset's sharing links", JSON,
+    ),
+    Operation(
+        "GET", "api", "datasets/{dataset}/access", dataset_settings.AccessHandler, SIGNED_IN,
+        "Why somebody may see a dataset", AccessExplained, query=AccessQuery,
     ),
 )  # fmt: skip
 
@@ -221,8 +260,16 @@ _ZARR3: Final = tuple(
     )
 )
 
-OPERATIONS: Final = (*_VOXELS, *_SERVER, *_PEOPLE, *_DATASETS, *_PROXY, *_ZARR2, *_ZARR3)
+OPERATIONS: Final = (*_VOXELS, *_SERVER, *_PEOPLE, *_DATASETS, *_SETTINGS, *_PROXY, *_ZARR2, *_ZARR3)
 """In the order in which addresses are compared: the first that fits answers. The busiest come first."""
+
+
+def _handler_of(operations: dict[str, Operation]) -> type[WkHandler]:
+    """The class that answers all methods of an address: tornado wants one."""
+    handlers = tuple(dict.fromkeys(operation.handler for operation in operations.values()))
+    if len(handlers) == 1:
+        return handlers[0]
+    return type("And".join(handler.__name__ for handler in handlers), handlers, {})
 
 
 def tornado_routes(services: Services) -> list[tuple[str, type[WkHandler], dict[str, Any]]]:
@@ -231,7 +278,7 @@ def tornado_routes(services: Services) -> list[tuple[str, type[WkHandler], dict[
     for operation in OPERATIONS:
         addresses.setdefault(operation.pattern, {})[operation.method] = operation
     routes: list[tuple[str, type[WkHandler], dict[str, Any]]] = [
-        (pattern, next(iter(operations.values())).handler, {"operations": operations, "services": services})
+        (pattern, _handler_of(operations), {"operations": operations, "services": services})
         for pattern, operations in addresses.items()
     ]
     return [*routes, (r"wk(?:/.*)?", server.NowhereHandler, {"operations": {}, "services": services})]

@@ -9,6 +9,7 @@ A sharing token makes one dataset visible, and nothing else. Folders follow the 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from sqlalchemy.sql import ColumnElement
 
     from wk_jupyter.store.records import FolderRecord, UserRecord
+
+
+_REFERENCE: Final = re.compile(r"(?:.*-)?([0-9a-f]{24})", re.IGNORECASE | re.DOTALL)
 
 
 class Action(Enum):
@@ -242,6 +246,14 @@ def _of_teams(team_ids: frozenset[str]) -> list[sa.Select[tuple[str]]]:
 def _granted_folders(team_ids: frozenset[str], name: str) -> sa.Select[tuple[str]]:
     granted = sa.select(folder_teams.c.folder_id).where(folder_teams.c.team_id.in_(sorted(team_ids)))
     return sa.select(subtree(folders.c.id.in_(granted), name).c.id)
+
+
+def id_in(ref: str) -> str:
+    """Return the id in ``name-id``. Raises DatasetNotFound where there is none."""
+    matched = _REFERENCE.fullmatch(ref)
+    if matched is None:
+        raise no_such_dataset(ref)
+    return matched[1].lower()
 
 
 def no_such_dataset(ref: str) -> DatasetNotFound:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from wk_jupyter.store.access import AccessPolicy, Action, Principal, no_such_dataset
+from wk_jupyter.store.access import AccessPolicy, Action, Principal, id_in, no_such_dataset
 from wk_jupyter.store.catalog.listing import find_dataset
 from wk_jupyter.store.catalog.tables import datasets
 from wk_jupyter.store.changes import Changes
@@ -36,11 +36,19 @@ class Context:
         return self.data_dir / BINARY_DATA / record.organization / record.directory_name
 
     def dataset(
-        self, connection: sa.Connection, principal: Principal, dataset_id: str, action: Action
+        self, connection: sa.Connection, principal: Principal, ref: str, action: Action
     ) -> DatasetRecord:
-        """Return a dataset as an open transaction sees it. Raises DatasetNotFound, Forbidden."""
+        """Return the dataset of an id or ``name-id`` as an open transaction sees it.
+
+        Raises DatasetNotFound, Forbidden.
+        """
+        found = self.find(connection, id_in(ref))
+        self.policy.require(principal, action, found)
+        return found
+
+    def find(self, connection: sa.Connection, dataset_id: str) -> DatasetRecord:
+        """Return a dataset, whoever asks. Raises DatasetNotFound."""
         found = find_dataset(connection, datasets.c.id == dataset_id)
         if found is None:
             raise no_such_dataset(dataset_id)
-        self.policy.require(principal, action, found)
         return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ import sqlalchemy as sa
 from wk_jupyter.datasource import DataSource, LayerSource, MagSource, parse_data_source, read_properties
 from wk_jupyter.errors import InvalidDataSource, MagNotFound, WkError
 from wk_jupyter.geometry import Mag
-from wk_jupyter.store.access import AccessPolicy, Action, Principal, no_such_dataset
+from wk_jupyter.store.access import AccessPolicy, Action, Principal, id_in, no_such_dataset
 from wk_jupyter.store.authentication import Authentication
 from wk_jupyter.store.bricks import LayerReader
 from wk_jupyter.store.cache import LruCache
@@ -29,6 +28,7 @@ from wk_jupyter.store.catalog.users import ensure_owner, find_users
 from wk_jupyter.store.changes import Changes
 from wk_jupyter.store.context import Context
 from wk_jupyter.store.data_dir import BINARY_DATA, CATALOG_FILE, prepare, read_or_make_id
+from wk_jupyter.store.dataset_settings import DatasetSettings
 from wk_jupyter.store.disk_usage import used_storage_bytes
 from wk_jupyter.store.folder_tree import Folders
 from wk_jupyter.store.inbox import Inbox, Progress
@@ -50,7 +50,6 @@ from wk_jupyter.view_configuration import view_configuration
 
 _RECORD_SECONDS: Final = 2.0  # how long a dataset's row may be old on the way of bricks
 _MAX_RECORDS: Final = 4096
-_REFERENCE: Final = re.compile(r"(?:.*-)?([0-9a-f]{24})", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -96,6 +95,7 @@ class Store:
         self.authentication = Authentication(self.context)
         self.people = People(self.context)
         self.folders = Folders(self.context)
+        self.settings = DatasetSettings(self.context)
         self.tokens = Tokens(self.context)
 
     def scan(self, progress: Progress | None = None, cancelled: threading.Event | None = None) -> ScanReport:
@@ -132,7 +132,7 @@ class Store:
         """Return the dataset of an id, or of ``name-id``. Raises DatasetNotFound, also for the unseen."""
         found = self.cached_dataset(principal, ref)
         if found is None:
-            found = self._reader.find(datasets.c.id == _id_in(ref))
+            found = self._reader.find(datasets.c.id == id_in(ref))
             if found is None:
                 raise no_such_dataset(ref)
             self._records.put(found.id, (time.monotonic() + _RECORD_SECONDS, found))
@@ -144,7 +144,7 @@ class Store:
 
     def cached_dataset(self, principal: Principal, ref: str) -> DatasetRecord | None:
         """Return the dataset where it is known without asking the database. Raises as ``dataset`` does."""
-        entry = self._records.get(_id_in(ref))
+        entry = self._records.get(id_in(ref))
         if entry is None or entry[0] < time.monotonic():
             return None
         self.policy.require(principal, Action.READ, entry[1])
@@ -249,14 +249,6 @@ class Store:
         self._records.clear()
         self._sources.drop(lambda key: key[0] in changed)
         self._readers.drop(lambda key: key[0] in changed)
-
-
-def _id_in(ref: str) -> str:
-    """Return the id in ``name-id``. Raises DatasetNotFound where there is none."""
-    matched = _REFERENCE.fullmatch(ref)
-    if matched is None:
-        raise no_such_dataset(ref)
-    return matched[1].lower()
 
 
 def find_mag(layer: LayerSource, mag: Mag) -> MagSource:

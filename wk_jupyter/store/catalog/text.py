@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 def fold(text: str) -> str:
@@ -16,6 +17,23 @@ def fold(text: str) -> str:
 def searchable(parts: Iterable[str | None]) -> str:
     """Return folded parts a line each: words are looked for inside of them, never across two."""
     return fold("\n".join(part for part in parts if part))
+
+
+def dataset_text(
+    directory_name: str,
+    *,
+    name: str,
+    description: str | None = None,
+    tags: Iterable[str] = (),
+    metadata: Iterable[Mapping[str, Any]] = (),
+) -> str:
+    """Return what of a dataset is searched, but for its layers: names, words, tags, metadata."""
+    noted = [text for entry in metadata for text in (entry["key"], *_texts(entry["value"]))]
+    return searchable([name, directory_name, description, *tags, *noted])
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list | tuple) else [str(value)]
 
 
 def storable(text: str) -> str:

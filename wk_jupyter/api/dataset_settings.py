@@ -1,0 +1,48 @@
+"""What is set about a dataset, as it goes over the wire. A field that is absent stays as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET, UnsetType
+
+from wk_jupyter.api.wire import Wire
+
+
+class MetadataEntry(Wire):
+    """``type``: string, number or string[]."""
+
+    key: str
+    type: str
+    value: Any
+
+
+class DatasetUpdate(Wire):
+    """``expected`` holds fields as the sender last saw them.
+
+    Where one of them is another by now, nothing is changed.
+    """
+
+    name: str | UnsetType = UNSET
+    description: str | UnsetType | None = UNSET
+    tags: list[str] | UnsetType = UNSET
+    metadata: list[MetadataEntry] | UnsetType | None = UNSET
+    is_public: bool | UnsetType = UNSET
+    folder_id: str | UnsetType = UNSET
+    sorting_key: int | UnsetType | None = UNSET
+    expected: dict[str, Any] | None = None
+
+
+class SharingToken(Wire):
+    sharing_token: str
+
+
+class Access(Wire):
+    """``reasons``: why a user may see or edit a dataset, or that she may not, in words."""
+
+    user_id: str
+    reasons: list[str]
+
+
+class AccessQuery(Wire):
+    user_id: str | None = None

@@ -1,0 +1,82 @@
+"""What people set about a dataset, and how they share it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from wk_jupyter.api.dataset_settings import Access, AccessQuery, DatasetUpdate, SharingToken
+from wk_jupyter.server_ext.handlers.datasets import DatasetHandler
+
+if TYPE_CHECKING:
+    from wk_jupyter.store import DatasetRecord
+    from wk_jupyter.store.dataset_settings import DatasetPatch
+
+
+class ChangingHandler(DatasetHandler):
+    """Answers with the dataset as it is after the change."""
+
+    async def send_changed(self, record: DatasetRecord) -> None:
+        store = await self.store()
+        # Who gave up the right to see it has changed it all the same.
+        document = await self.services.run(self.full, store, record)
+        document["usedStorageBytes"] = record.used_storage_bytes
+        self.send(document)
+
+
+class UpdateHandler(ChangingHandler):
+    async def patch(self, dataset: str) -> None:
+        store = await self.store()
+        wanted: DatasetUpdate = self.body(DatasetUpdate)
+        update = store.settings.update
+        changed = await self.services.run(update, self.principal, dataset, patch_of(wanted), wanted.expected)
+        await self.send_changed(changed)
+
+
+class AllowedTeamsHandler(ChangingHandler):
+    async def patch(self, dataset: str) -> None:
+        store = await self.store()
+        teams = self.body(list[str])
+        set_teams = store.settings.set_teams
+        await self.send_changed(await self.services.run(set_teams, self.principal, dataset, teams))
+
+
+class SharingTokenHandler(DatasetHandler):
+    async def get(self, dataset: str) -> None:
+        store = await self.store()
+        make = store.settings.sharing_token
+        token = await self.services.run(make, self.principal, dataset)
+        self.set_header("Cache-Control", "no-store")
+        self.send(SharingToken(sharing_token=token))
+
+    async def delete(self, dataset: str) -> None:
+        store = await self.store()
+        await self.services.run(store.settings.revoke_sharing_token, self.principal, dataset)
+        self.send({})
+
+
+class AccessHandler(DatasetHandler):
+    async def get(self, dataset: str) -> None:
+        store = await self.store()
+        user = self.query(AccessQuery).user_id or (await self.services.run(store.user_of, self.principal)).id
+        explain = store.settings.explain_access
+        reasons = await self.services.run(explain, self.principal, dataset, user)
+        self.send(Access(user_id=user, reasons=reasons))
+
+
+def patch_of(wanted: DatasetUpdate) -> DatasetPatch:
+    from wk_jupyter.store.dataset_settings import DatasetPatch  # noqa: PLC0415 - loads SQLAlchemy
+
+    metadata: tuple[dict[str, Any], ...] | msgspec.UnsetType = msgspec.UNSET
+    if not isinstance(wanted.metadata, msgspec.UnsetType):
+        metadata = tuple(msgspec.to_builtins(entry) for entry in wanted.metadata or ())
+    return DatasetPatch(
+        name=wanted.name,
+        description=wanted.description,
+        tags=tuple(wanted.tags) if isinstance(wanted.tags, list) else wanted.tags,
+        metadata=metadata,
+        is_public=wanted.is_public,
+        folder_id=wanted.folder_id,
+        sorting_key=wanted.sorting_key,
+    )
