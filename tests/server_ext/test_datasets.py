@@ -140,14 +140,6 @@ async def test_view_configuration(wk):
     assert (await wk.post(f"api/datasetConfigurations/{dataset}", json=[])).json() == shown
 
 
-async def test_folders(wk):
-    root = (await wk.get("api/folders/root")).json()
-    assert (await wk.get("api/folders/tree")).json() == [
-        {"id": root["id"], "name": root["name"], "parent": None}
-    ]
-    assert all(entry["folderId"] == root["id"] for entry in (await wk.get("api/datasets")).json())
-
-
 async def test_refresh_sees_what_came_went_and_changed(wk, samples):
     shutil.copytree(samples.folder / "rgb", samples.folder / "copy")
     shutil.rmtree(samples.folder / "timelapse")

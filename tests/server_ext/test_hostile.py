@@ -58,6 +58,7 @@ def description(small_limits, wk, jp_asyncio_loop) -> Description:
         }
         for noun in ("user", "team"):
             known[noun] = [entry["id"] for entry in (await wk.get(f"api/{noun}s")).json()]
+        known["folder"] = [entry["id"] for entry in (await wk.get("api/folders/tree")).json()]
         return Description(document, known)
 
     return jp_asyncio_loop.run_until_complete(describe())

@@ -49,6 +49,11 @@ TEAM_DELETERS = (
     | {DATASET_MANAGER: 403, BY_FOLDER: 403}
     | dict.fromkeys((TEAM_MANAGER, BY_TEAM, MEMBER, OUTSIDER), 404)
 )
+# The folder is the one of the dataset, which members of a team above it see; the team manager's team is not
+# allowed on it, and it is not empty.
+FOLDER = NOT_SIGNED_IN | dict.fromkeys((TEAM_MANAGER, BY_TEAM, MEMBER, OUTSIDER), 404)
+FOLDER_EDITORS = FOLDER | {BY_FOLDER: 403}
+FOLDER_DELETERS = FOLDER_EDITORS | dict.fromkeys((OWNER, ADMIN, DATASET_MANAGER), 409)
 VISIBLE = UNSEEING
 SIGNED_IN = NOT_SIGNED_IN
 # An admin of another organization may look at the disk too: at her own organization's part of it.
@@ -86,6 +91,11 @@ MATRIX = {
     ("POST", "api", "datasetConfigurations/{dataset}"): ([], VISIBLE),
     ("GET", "api", "folders/root"): (None, SIGNED_IN),
     ("GET", "api", "folders/tree"): (None, SIGNED_IN),
+    ("POST", "api", "folders/create"): (None, FOLDER_EDITORS),
+    ("GET", "api", "folders/{folder}"): (None, FOLDER),
+    ("PUT", "api", "folders/{folder}"): ({"name": "{role}"}, FOLDER_EDITORS),
+    ("PUT", "api", "folders/{folder}/move"): (None, FOLDER_EDITORS),
+    ("DELETE", "api", "folders/{folder}"): (None, FOLDER_DELETERS),
     ("POST", "data", "triggers/checkInboxBlocking"): (None, MANAGING),
     ("POST", "data", "triggers/reload/{organization}/{dataset}"): (None, MANAGING_VISIBLE),
     ("GET", "data", f"{LAYER}/data"): (None, VISIBLE),
@@ -131,6 +141,10 @@ VALUES = {
     "kind": "agglomerate",
     "token": "0" * 24,
 }
+QUERIES = {
+    "folders/create": "?parentId={folder}&name=new",
+    "folders/{folder}/move": "?newParentId={above}",
+}
 ROUTES = {(operation.method, operation.area, operation.path): operation for operation in OPERATIONS}
 
 
@@ -142,8 +156,8 @@ def address(key, **named: str) -> str:
         values["chunk"] = "0.0.0.0"
     if "attachments" in path:
         values |= {"layer": "segmentation", "rest": "view%201/zarr.json"}
-    query = BOX if key[0] == "GET" and path.endswith("/data") else ""
-    return f"{area}/{path.replace('*}', '}').format_map(values)}{query}"
+    query = BOX if key[0] == "GET" and path.endswith("/data") else QUERIES.get(path, "")
+    return f"{area}/{path.replace('*}', '}')}{query}".format_map(values)
 
 
 def filled(body, role: str, roles: Roles):
@@ -164,9 +178,15 @@ def test_every_route_is_in_the_matrix():
 
 async def statuses(wk, roles: Roles, role: str, name: str) -> dict[tuple[str, str, str], int]:
     dataset = await wk.id_of(name)
+    places = {
+        "user": roles.ids[BY_TEAM],
+        "team": roles.readers,
+        "folder": roles.folder,
+        "above": roles.above,
+    }
     found = {}
     for key, (body, _) in MATRIX.items():
-        where = address(key, dataset=dataset, directory=name, user=roles.ids[BY_TEAM], team=roles.readers)
+        where = address(key, dataset=dataset, directory=name, **places)
         reply = await wk.request(key[0], where, role=role, json=filled(body, role, roles))
         found[key] = reply.status_code
         if reply.status_code >= 400:

@@ -158,21 +158,6 @@ class ScanSummary(Wire):
     seconds: float
 
 
-class FolderWithParent(Wire):
-    id: str
-    name: str
-    parent: str | None = None
-
-
-class Folder(Wire):
-    id: str
-    name: str
-    allowed_teams: list[Team]
-    allowed_teams_cumulative: list[Team]
-    is_editable: bool
-    metadata: list[Json]
-
-
 # --- voxels ---------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from wk_jupyter.api import folders as folder_wire
 from wk_jupyter.api import models
 from wk_jupyter.api import people as wire
 from wk_jupyter.api.dataset_settings import Access as AccessExplained
@@ -12,6 +13,7 @@ from wk_jupyter.server_ext.handlers import (
     bricks,
     dataset_settings,
     datasets,
+    folders,
     people,
     pictures,
     proxy,
@@ -101,14 +103,6 @@ _DATASETS: Final = (
         "How to show a dataset with annotations", JSON, body=list[str],
     ),
     Operation(
-        "GET", "api", "folders/root", datasets.RootFolderHandler, SIGNED_IN, "The root folder",
-        models.Folder,
-    ),
-    Operation(
-        "GET", "api", "folders/tree", datasets.FolderTreeHandler, SIGNED_IN, "All folders",
-        list[models.FolderWithParent],
-    ),
-    Operation(
         "POST", "data", "triggers/checkInboxBlocking", datasets.RefreshHandler, MANAGING,
         "Look for datasets on the disk", models.ScanSummary,
     ),
@@ -142,6 +136,38 @@ _SETTINGS: Final = (
     Operation(
         "GET", "api", "datasets/{dataset}/access", dataset_settings.AccessHandler, SIGNED_IN,
         "Why somebody may see a dataset", AccessExplained, query=AccessQuery,
+    ),
+)  # fmt: skip
+
+_FOLDERS: Final = (
+    Operation(
+        "GET", "api", "folders/root", folders.RootFolderHandler, SIGNED_IN,
+        "The folder that all others lie in", folder_wire.Folder,
+    ),
+    Operation(
+        "GET", "api", "folders/tree", folders.FolderTreeHandler, SIGNED_IN,
+        "All folders that one may see, each before those in it", list[folder_wire.FolderWithParent],
+        query=folder_wire.FolderTreeQuery,
+    ),
+    Operation(
+        "POST", "api", "folders/create", folders.NewFolderHandler, SIGNED_IN, "A new folder",
+        folder_wire.Folder, query=folder_wire.NewFolderQuery,
+    ),
+    Operation(
+        "GET", "api", "folders/{folder}", folders.FolderHandler, SIGNED_IN, "One folder", folder_wire.Folder
+    ),
+    Operation(
+        "PUT", "api", "folders/{folder}", folders.FolderHandler, SIGNED_IN,
+        "Change a folder's name, its own teams and its metadata", folder_wire.Folder,
+        body=folder_wire.FolderUpdate,
+    ),
+    Operation(
+        "DELETE", "api", "folders/{folder}", folders.FolderHandler, SIGNED_IN, "Delete an empty folder", JSON
+    ),
+    Operation(
+        "PUT", "api", "folders/{folder}/move", folders.MoveFolderHandler, SIGNED_IN,
+        "Put a folder into another, or see what that would change", folder_wire.MovedFolder,
+        query=folder_wire.MoveQuery,
     ),
 )  # fmt: skip
 
@@ -260,7 +286,17 @@ _ZARR3: Final = tuple(
     )
 )
 
-OPERATIONS: Final = (*_VOXELS, *_SERVER, *_PEOPLE, *_DATASETS, *_SETTINGS, *_PROXY, *_ZARR2, *_ZARR3)
+OPERATIONS: Final = (
+    *_VOXELS,
+    *_SERVER,
+    *_PEOPLE,
+    *_DATASETS,
+    *_SETTINGS,
+    *_FOLDERS,
+    *_PROXY,
+    *_ZARR2,
+    *_ZARR3,
+)
 """In the order in which addresses are compared: the first that fits answers. The busiest come first."""
 
 

@@ -14,8 +14,6 @@ from wk_jupyter.api.models import (
     DatasetCompact,
     DatasetIdentity,
     DatasetListQuery,
-    Folder,
-    FolderWithParent,
     NameCheck,
     ScanSummary,
 )
@@ -214,28 +212,3 @@ class NameCheckHandler(LayerHandler):
     async def get(self, name: str) -> None:
         faults = faults_of_name(name)
         self.send(NameCheck(is_valid=not faults, errors=faults))
-
-
-class FolderTreeHandler(LayerHandler):
-    async def get(self) -> None:
-        from wk_jupyter.store.catalog.organizations import ROOT_NAME  # noqa: PLC0415 - loads SQLAlchemy
-
-        store = await self.store()
-        self.send([FolderWithParent(id=store.home.root_folder_id, name=ROOT_NAME)])
-
-
-class RootFolderHandler(LayerHandler):
-    async def get(self) -> None:
-        from wk_jupyter.store.catalog.organizations import ROOT_NAME  # noqa: PLC0415 - loads SQLAlchemy
-
-        store = await self.store()
-        self.send(
-            Folder(
-                id=store.home.root_folder_id,
-                name=ROOT_NAME,
-                allowed_teams=[],
-                allowed_teams_cumulative=[],
-                is_editable=True,
-                metadata=[],
-            )
-        )

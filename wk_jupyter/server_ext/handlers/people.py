@@ -68,25 +68,17 @@ class TeamsHandler(WkHandler):
     async def get(self) -> None:
         store = await self.store()
         found = await self.services.run(store.people.teams, self.principal)
-        self.send([self._document(team) for team in found])
+        self.send([team_document(team) for team in found])
 
     async def post(self) -> None:
         store = await self.store()
         name = self.body(NewTeam).name
-        self.send(self._document(await self.services.run(store.people.create_team, self.principal, name)))
+        self.send(team_document(await self.services.run(store.people.create_team, self.principal, name)))
 
     async def delete(self, team: str) -> None:
         store = await self.store()
         await self.services.run(store.people.delete_team, self.principal, team)
         self.send({})
-
-    def _document(self, team: TeamRecord) -> Team:
-        return Team(
-            id=team.id,
-            name=team.name,
-            organization=team.organization,
-            is_organization_team=team.is_organization_team,
-        )
 
 
 class TokensHandler(WkHandler):
@@ -153,4 +145,13 @@ def token_document(token: TokenRecord, secret: str | None = None) -> ApiToken:
         expires=token.expires,
         last_used=token.last_used,
         token=secret,
+    )
+
+
+def team_document(team: TeamRecord) -> Team:
+    return Team(
+        id=team.id,
+        name=team.name,
+        organization=team.organization,
+        is_organization_team=team.is_organization_team,
     )
