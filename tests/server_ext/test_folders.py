@@ -110,7 +110,7 @@ async def test_changed_by_ids_and_by_whole_objects(wk, roles):
         ({"allowedTeams": "all"}, "allowedTeams"),
         ({"allowedTeams": [1]}, "allowedTeams"),
         ({"allowedTeams": [{"name": "readers"}]}, "allowedTeams"),
-        ({"allowedTeams": ["nonsense"]}, "allowedTeams"),
+        ({"allowedTeams": ["nonsense"]}, "teams"),
         ({"metadata": [{"key": "a", "type": "date", "value": ""}]}, "metadata"),
         ({"metadata": [{"key": "a", "type": "number", "value": 10**30}]}, "metadata"),
         ({"metadata": {"a": 1}}, "metadata"),

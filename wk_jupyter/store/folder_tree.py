@@ -13,8 +13,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from wk_jupyter.errors import Conflict, Forbidden, InvalidInput
+from wk_jupyter.errors import Conflict, InvalidInput
 from wk_jupyter.store.access import Action, Principal, no_such_folder
+from wk_jupyter.store.allowed_teams import teams_to_be, write_teams
 from wk_jupyter.store.catalog.folders import (
     all_folders,
     count_datasets,
@@ -22,16 +23,15 @@ from wk_jupyter.store.catalog.folders import (
     depth_of,
     find_folder,
     insert_folder,
-    set_folder_teams,
 )
-from wk_jupyter.store.catalog.tables import datasets, folders, teams
+from wk_jupyter.store.catalog.tables import datasets, folder_teams, folders, teams
 from wk_jupyter.store.catalog.teams import find_teams
 from wk_jupyter.store.changes import Writer
 from wk_jupyter.store.context import Context
 from wk_jupyter.store.expectations import require_as_expected
 from wk_jupyter.store.metadata import checked_metadata
 from wk_jupyter.store.names import checked_name
-from wk_jupyter.store.records import FolderMove, FolderRecord, TeamRecord
+from wk_jupyter.store.records import FolderMove, FolderRecord
 
 MAX_DEPTH: Final = 64
 
@@ -133,9 +133,13 @@ class Folders:
                     connection.execute(sa.update(folders).where(folders.c.id == folder.id).values(values))
             allowed = folder.team_ids
             if patch.team_ids is not None:
-                allowed = self._allowed(connection, principal, folder, patch.team_ids)
+                home = folder.organization_id
+                allowed = teams_to_be(
+                    connection, principal, home, current=folder.team_ids, wanted=patch.team_ids
+                )
             if allowed != folder.team_ids:
-                set_folder_teams(connection, folder.id, allowed)
+                key = {"folder_id": folder.id}
+                write_teams(connection, folder_teams, key, current=folder.team_ids, wanted=allowed)
                 writer.note("dataset", "changed", None, folder.organization_id)  # others see them now
             if values or allowed != folder.team_ids:
                 writer.note("folder", "changed", folder.id, folder.organization_id)
@@ -242,30 +246,6 @@ class Folders:
             for each in every
         ):
             raise _name_is_taken(folder.name)
-
-    @staticmethod
-    def _allowed(
-        connection: sa.Connection, principal: Principal, folder: FolderRecord, wanted: frozenset[str]
-    ) -> frozenset[str]:
-        """Return the teams that shall be allowed. Raises InvalidInput, Forbidden."""
-        known: dict[str, TeamRecord] = {
-            team.id: team
-            for team in find_teams(connection, teams.c.organization_id == folder.organization_id)
-        }
-        unknown = sorted(wanted - set(known))
-        if unknown:
-            raise InvalidInput(
-                f"allowedTeams: there is no team {unknown[0][:100]!r}.", hint="See wk.teams()."
-            )
-        if principal.manages_datasets(folder.organization_id):
-            return wanted
-        added = sorted(known[team].name for team in wanted - folder.team_ids - principal.managed_team_ids)
-        if added:
-            raise Forbidden(
-                f"you do not manage the team {added[0]!r}: it is not yours to allow on {folder.name!r}.",
-                hint="Its manager, a dataset manager or an admin may.",
-            )
-        return wanted | (folder.team_ids - principal.managed_team_ids)
 
 
 def _said(about: FolderPatch | FolderRecord) -> dict[str, Any]:

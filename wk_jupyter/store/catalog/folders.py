@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -76,11 +76,3 @@ def insert_folder(connection: sa.Connection, parent: FolderRecord, name: str) ->
     place = {"organization_id": parent.organization_id, "parent_id": parent.id}
     connection.execute(sa.insert(folders).values(id=folder_id, name=name, metadata=[], **place))
     return folder_id
-
-
-def set_folder_teams(connection: sa.Connection, folder_id: str, team_ids: Iterable[str]) -> None:
-    """Allow just these teams on a folder itself."""
-    connection.execute(sa.delete(folder_teams).where(folder_teams.c.folder_id == folder_id))
-    rows = [{"folder_id": folder_id, "team_id": team_id} for team_id in sorted(team_ids)]
-    if rows:
-        connection.execute(sa.insert(folder_teams), rows)
