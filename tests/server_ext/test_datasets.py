@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from pathlib import Path
 
+import pytest
+import sqlalchemy as sa
 from sample_datasets import BIG_ID, CORNER, SIZE, write_properties
 
 ENVELOPE = {"customJsonEncoding": "bigint", "value": str(BIG_ID)}
@@ -210,3 +213,87 @@ async def test_openapi_has_every_route(wk):
         for operation in item.values():
             declared = {p["name"] for p in operation["parameters"] if p["in"] == "path"}
             assert declared == {part.split("}")[0] for part in path.split("{")[1:]}
+
+
+async def test_lists_are_filtered_by_all_that_is_known(wk, jp_serverapp):
+    from wk_jupyter.store.catalog.tables import dataset_tags, dataset_teams, datasets, folders
+
+    services = jp_serverapp.web_app.settings["wk_jupyter"].services
+    store = await services.store()
+    cells, team = await wk.id_of("cells"), store.home.everyone_id
+    below = "f" * 24
+    with store.changes.writing() as writer:
+        folder = {"id": below, "organization_id": store.home.id, "parent_id": store.home.root_folder_id}
+        writer.connection.execute(sa.insert(folders).values(name="below", **folder))
+        changed = {"folder_id": below, "owner_id": store.owner.id, "tags": ["a b", "c"], "created": 1000}
+        writer.connection.execute(sa.update(datasets).where(datasets.c.id == cells).values(**changed))
+        tags = [{"dataset_id": cells, "tag": tag} for tag in ("a b", "c")]
+        writer.connection.execute(sa.insert(dataset_tags), tags)
+        writer.connection.execute(sa.insert(dataset_teams).values(dataset_id=cells, team_id=team))
+        writer.note("dataset", "changed", cells, store.home.id)
+
+    async def names(**params):
+        reply = await wk.get("api/datasets", params=params)
+        assert reply.status_code == 200, reply.text
+        return [entry["name"] for entry in reply.json()]
+
+    rest = ["broken", "rgb", "timelapse"]
+    assert await names(folderId=below) == ["cells"]
+    assert await names(folderId=store.home.root_folder_id) == rest
+    assert len(await names(folderId=store.home.root_folder_id, includeSubfolders="true")) == 4
+    assert await names(tag="a b") == await names(tag=["a b", "c"]) == ["cells"]
+    assert await names(tag=["a b", "d"]) == []
+    assert await names(team=team) == await names(uploader=store.owner.id) == ["cells"]
+    assert await names(team="0" * 24) == await names(uploader="nobody") == []
+    assert await names(elementClass="uint16") == ["timelapse"]
+    assert await names(createdTo=1000) == await names(createdFrom=1000, createdTo=1000) == ["cells"]
+    assert await names(createdFrom=1001) == rest
+    assert (await names(order="created"))[0] == "cells"
+    assert (await names(order="name", direction="descending"))[-1] == "broken"
+    assert len(await names(onlyMyOrganization="true")) == 4
+    assert await names(trashed="true") == []
+    found = (await wk.get("api/v15/datasets", params={"tag": "c"})).json()[0]
+    (allowed,) = found["allowedTeams"]
+    assert allowed == {"id": team, "name": "default", "organization": "lab", "isOrganizationTeam": True}
+    assert found["allowedTeamsCumulative"] == [allowed]
+    assert (found["isEditable"], found["owner"]) == (True, store.owner.id)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "order=size",
+        "direction=up",
+        "createdFrom=soon",
+        "bytesTo=" + "9" * 30,
+        "trashed=maybe",
+        "tag=x&" * 101,
+    ],
+)
+async def test_filters_that_make_no_sense_are_told(wk, query):
+    reply = await wk.get(f"api/datasets?{query}")
+    assert reply.status_code == 400, reply.text
+
+
+async def test_sizes_are_counted_and_then_filtered_by(wk, jp_serverapp):
+    services = jp_serverapp.web_app.settings["wk_jupyter"].services
+    store = await services.store()
+    cells = await wk.id_of("cells")
+    counted = await asyncio.wrap_future(store.usage.count(cells))
+    assert (await wk.get(f"api/datasets/{cells}")).json()["usedStorageBytes"] == counted > 0
+    found = (await wk.get("api/datasets", params={"bytesFrom": counted, "bytesTo": counted})).json()
+    assert [entry["name"] for entry in found] == ["cells"]
+
+
+async def test_the_last_use_is_each_users_own(wk, jp_serverapp):
+    from wk_jupyter.store.catalog.tables import dataset_uses
+
+    store = await jp_serverapp.web_app.settings["wk_jupyter"].services.store()
+    rgb = await wk.id_of("rgb")
+    with store.changes.writing() as writer:
+        use = {"user_id": store.owner.id, "dataset_id": rgb, "last_used": 5000}
+        writer.connection.execute(sa.insert(dataset_uses).values(use))
+    found = (await wk.get("api/datasets?order=lastUsed&direction=descending")).json()
+    assert [entry["lastUsedByUser"] for entry in found] == [5000, 0, 0, 0]
+    assert found[0]["name"] == "rgb"
+    assert (await wk.get(f"api/datasets/{rgb}")).json()["lastUsedByUser"] == 5000

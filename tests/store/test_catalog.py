@@ -93,6 +93,43 @@ def test_sqlite_keeps_a_log_and_waits_for_others(sqlite_url):
     engine.dispose()
 
 
+def test_what_the_first_version_wrote_is_kept(tmp_path, database_url):
+    """Rows as revision 0001 wrote them, upgraded by a store that opens them."""
+    engine = open_database(database_url)
+    with writing(engine) as connection:
+        command.downgrade(alembic_config(connection), "base")
+        command.upgrade(alembic_config(connection), "0001")
+        lab, root, dataset = "a" * 24, "b" * 24, "c" * 24
+        connection.execute(sa.text("INSERT INTO organizations VALUES (:lab, 'lab', 1)").bindparams(lab=lab))
+        connection.execute(
+            sa.text("INSERT INTO folders VALUES (:root, :lab, NULL, 'Datasets')").bindparams(
+                root=root, lab=lab
+            )
+        )
+        row = {"id": dataset, "organization_id": lab, "folder_id": root, "directory_name": "d1"}
+        row |= {"name": "Größe 100%", "description": "Zürich", "tags": '["Retina", "x_y"]', "created": 5}
+        row |= {"metadata": '[{"key": "Animal", "type": "string[]", "value": ["Maus", "Ratte"]}]'}
+        row |= {"is_public": True, "status": "active", "status_reason": "", "warnings": '["odd"]'}
+        row |= {"layers": '[["EM", "color"]]', "disk_key": "1", "admin_view_configuration": '{"zoom": 2}'}
+        columns = ", ".join(row)
+        values = ", ".join(f":{name}" for name in row)
+        connection.execute(sa.text(f"INSERT INTO datasets ({columns}) VALUES ({values})"), row)
+    engine.dispose()
+    store = Store(StoreConfig(tmp_path, "lab", owner_name="ada", database_url=database_url))
+    assert differences(store._engine) == []
+    (record,) = store.list_datasets(owner("ada"), DatasetQuery()).records
+    assert (record.id, record.name, record.description) == (dataset, "Größe 100%", "Zürich")
+    assert (record.tags, record.created, record.is_public) == (("Retina", "x_y"), 5, True)
+    assert record.admin_view_configuration == {"zoom": 2}
+    assert store.home.root_folder_id == root
+    for search in ("GRÖSSE", "100%", "zürich", "retina", "x_y", "d1", "em", "animal", "ratte maus"):
+        assert store.list_datasets(owner("ada"), DatasetQuery(search=search)).total == 1, search
+    for search in ("10_%", "x%y", "pferd"):
+        assert store.list_datasets(owner("ada"), DatasetQuery(search=search)).total == 0, search
+    assert store.list_datasets(owner("ada"), DatasetQuery(tags=("Retina", "x_y"))).total == 1
+    store.close()
+
+
 def test_references_are_minded(database_url):
     engine = open_database(database_url)
     row = {"organization_id": "0" * 24, "folder_id": "0" * 24, "created": 0, "disk_key": "", "layers": []}

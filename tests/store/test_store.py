@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,6 +93,59 @@ def test_lists_are_ordered_by_age_too(store):
     assert names(store, DatasetQuery(order="created")) == ["retina", "broken", "Cortex_L4"]
     newest = DatasetQuery(order="created", descending=True, limit=1)
     assert names(store, newest) == ["Cortex_L4"]
+
+
+def test_names_are_in_the_order_of_code_points_on_every_database(config, store):
+    root = config.data_dir / "binaryData" / "lab"
+    for name in ("a-b", "a b", "ab", "a_c", "äb", "zz", "Zy", "1"):
+        write_dataset(root, name)
+    store.scan()
+    found = names(store, DatasetQuery())
+    expected = ["1", "a b", "a-b", "a_c", "ab", "broken", "Cortex_L4", "retina", "Zy", "zz", "äb"]
+    assert found == expected
+    assert names(store, DatasetQuery(descending=True)) == expected[::-1]
+    pages = [names(store, DatasetQuery(limit=2, offset=start)) for start in range(0, 12, 2)]
+    assert sum(pages, []) == expected  # noqa: RUF017
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        DatasetQuery(created_from=2**63),
+        DatasetQuery(bytes_to=-(2**70)),
+        DatasetQuery(offset=2**64),
+        DatasetQuery(limit=-1),
+        DatasetQuery(folder_id="a\0b"),
+        DatasetQuery(tags=("fine", "a\0b")),
+        DatasetQuery(tags=("a",) * 101),
+    ],
+)
+def test_what_no_database_can_be_asked_is_refused(store, query):
+    with pytest.raises(InvalidInput):
+        names(store, query)
+
+
+def test_what_has_no_size_yet_is_counted_in_the_background(config, store):
+    root = config.data_dir / "binaryData" / "lab"
+    for name in ("retina", "Cortex_L4"):
+        (root / name / "color" / "1" / "x").write_bytes(b"x" * len(name))
+    store.usage.count_new()
+    store.usage.count(record_of(store, "retina").id).result(30)
+    waiting = time.monotonic() + 30
+    while record_of(store, "Cortex_L4").used_storage_bytes is None and time.monotonic() < waiting:
+        threading.Event().wait(0.01)
+    assert names(store, DatasetQuery(bytes_from=7)) == ["Cortex_L4"]
+    assert names(store, DatasetQuery(bytes_from=6, bytes_to=6)) == ["retina"]
+    assert record_of(store, "broken").used_storage_bytes is None
+
+
+def test_counting_ends_with_the_store(config):
+    store = Store(config)
+    store.scan()
+    waiting = [store.usage.count("0" * 24) for _ in range(3)]
+    store.close()
+    assert all(each.cancelled() for each in waiting)
+    assert store.usage.count("0" * 24).cancelled()
 
 
 @pytest.mark.parametrize("search", ["a " * 51, "x" * 1001])
@@ -186,7 +240,8 @@ def test_used_storage_counts_files_in_mags_alone(store):
     folder = store.folder(record)
     (folder / "color" / "1" / "header.wkw").write_bytes(b"x" * 16)
     (folder / "color" / "notes").write_bytes(b"x" * 1000)
-    assert store.used_storage_bytes(record) == 16
+    assert store.usage.count(record.id).result(30) == 16
+    assert record_of(store, "retina").used_storage_bytes == 16
 
 
 def test_ids_survive_a_restart(config, store):

@@ -6,7 +6,7 @@ voxels unless a field says otherwise. Times are milliseconds since 1970.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from wk_jupyter.api.people import Team
 from wk_jupyter.api.wire import Wire
@@ -92,7 +92,8 @@ class Dataset(Wire):
     """``dataSource`` is the datasource-properties document, or ``{"id", "status"}`` where unusable.
 
     ``statusReason`` says in words why it is unusable; ``warnings`` what is odd but does not hinder.
-    ``usedStorageBytes`` is null in lists, and as long as the files of a large dataset are being counted.
+    ``usedStorageBytes`` is null as long as the dataset's files have not been counted. Teams are told to
+    members of the organization; ``owner`` is the id of whoever brought the dataset.
     """
 
     id: str
@@ -116,6 +117,7 @@ class Dataset(Wire):
     tags: list[str]
     folder_id: str
     used_storage_bytes: int | None
+    owner: str | None
     is_virtual: bool
     status_reason: str
     warnings: list[str]
@@ -129,14 +131,31 @@ class DatasetIdentity(Wire):
 
 
 class DatasetListQuery(Wire):
-    """Every filter is optional; ``searchQuery`` pieces are all to be found in the name."""
+    """Every filter is optional, and all of them must be met.
+
+    All words of ``searchQuery`` must be found in the name, the folder on disk, the description, tags,
+    metadata or names of layers. ``tag`` may come several times. ``team`` and ``uploader`` are ids; ranges
+    include both ends, in ms since 1970 and in bytes. ``trashed`` lists what of the trash one may restore.
+    """
 
     is_active: bool | None = None
     is_unreported: bool | None = None
     organization_id: str | None = None
+    only_my_organization: bool = False
     search_query: str | None = None
     folder_id: str | None = None
     include_subfolders: bool | None = None
+    tag: list[str] = []  # noqa: RUF012 - msgspec copies it
+    team: str | None = None
+    uploader: str | None = None
+    element_class: str | None = None
+    created_from: int | None = None
+    created_to: int | None = None
+    bytes_from: int | None = None
+    bytes_to: int | None = None
+    trashed: bool = False
+    order: Literal["name", "created", "lastUsed"] = "name"
+    direction: Literal["ascending", "descending"] = "ascending"
     limit: int | None = None
     page_number: int = 0
     include_total_count: bool = False

@@ -91,7 +91,9 @@ class Services:
         store = await self.store()
         self.scanning = True
         try:
-            return await self.run(store.scan)
+            report = await self.run(store.scan)
+            store.usage.count_new(report.touched)
+            return report
         finally:
             self.scanning = False
 
@@ -113,17 +115,17 @@ class Services:
             await asyncio.wait([self._first_scan], timeout=_FIRST_SCAN_SECONDS)
 
     async def used_storage_bytes(self, record: DatasetRecord) -> int | None:
-        """The size of a dataset's files, or None while they are still being counted."""
+        """The size of a dataset's files, what is known of it while they are being counted."""
         key = (record.id, record.disk_key)
         counting = self._sizes.get(key)
         if counting is None:
             store = await self.store()
-            counting = asyncio.ensure_future(self.run(store.used_storage_bytes, record))
+            counting = asyncio.wrap_future(store.usage.count(record.id))
             self._sizes[key] = counting
             while len(self._sizes) > _MAX_SIZES:
                 del self._sizes[next(iter(self._sizes))]
         done, _ = await asyncio.wait([counting], timeout=_PATIENCE_SECONDS)
-        return counting.result() if done else None
+        return record.used_storage_bytes if not done or counting.cancelled() else counting.result()
 
     async def keep_scanning(self, interval_seconds: float) -> None:
         """Scan now and, where the interval is not 0, again and again. A failure is logged, not fatal."""

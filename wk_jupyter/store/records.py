@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 Status: TypeAlias = Literal["active", "not imported yet", "unreadable", "missing"]
-Order: TypeAlias = Literal["name", "created"]
+Order: TypeAlias = Literal["name", "created", "lastUsed"]
 MISSING_REASON: Final = "No longer available on datastore."
 
 
@@ -59,18 +59,27 @@ class DatasetRecord:
         return tuple(name for name, category in self.layers if category == "segmentation")
 
 
+class AboutDatasets(NamedTuple):
+    """``last_used``: when the one who asks used which dataset, in ms since 1970. ``teams``: by id."""
+
+    last_used: Mapping[str, int]
+    teams: Mapping[str, TeamRecord]
+
+
 @dataclass(frozen=True)
 class DatasetQuery:
     """Which datasets to list, and in which order.
 
     All words of ``search`` must be found, in whatever case, in the name, the folder's name, the
-    description, the tags, the metadata or the names of layers. ``tags`` must all be there. Times are in
-    ms since 1970, sizes in bytes; ranges include both ends. ``trashed`` lists the trash instead.
+    description, the tags, the metadata or the names of layers. ``tags`` must all be there; the team is
+    allowed on the dataset itself or on a folder above it. Times are in ms since 1970, sizes in bytes;
+    ranges include both ends. ``trashed`` lists what of the trash one may restore.
     """
 
     search: str = ""
     is_active: bool | None = None
     organization: str | None = None
+    organization_id: str | None = None
     folder_id: str | None = None
     include_subfolders: bool = False
     tags: tuple[str, ...] = ()

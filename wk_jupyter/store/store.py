@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -29,12 +29,13 @@ from wk_jupyter.store.changes import Changes
 from wk_jupyter.store.context import Context
 from wk_jupyter.store.data_dir import BINARY_DATA, CATALOG_FILE, prepare, read_or_make_id
 from wk_jupyter.store.dataset_settings import DatasetSettings
-from wk_jupyter.store.disk_usage import used_storage_bytes
+from wk_jupyter.store.disk_usage import DiskUsage
 from wk_jupyter.store.folder_tree import Folders
 from wk_jupyter.store.inbox import Inbox, Progress
 from wk_jupyter.store.links import broken_links
 from wk_jupyter.store.people import People
 from wk_jupyter.store.records import (
+    AboutDatasets,
     DatasetPage,
     DatasetQuery,
     DatasetRecord,
@@ -77,6 +78,7 @@ class Store:
         self.home = ensure_organization(self._engine, config.organization)
         self.owner = ensure_owner(self._engine, self.home, config.owner_name)
         self.changes = Changes(self._engine)
+        self.usage = DiskUsage(self._engine, config.data_dir)
         self._reader = DatasetReader(self._engine)
         self._inboxes: dict[str, tuple[Inbox, DatasetRepository]] = {}
         self._records: LruCache[str, tuple[float, DatasetRecord]] = LruCache(_MAX_RECORDS)
@@ -126,7 +128,24 @@ class Store:
 
     def list_datasets(self, principal: Principal, query: DatasetQuery) -> DatasetPage:
         """Return a page of those datasets that the principal may see. Raises InvalidInput."""
-        return self._reader.page(self.policy.readable(principal), query)
+        listed, values = self.policy.listed(principal, trashed=query.trashed)
+        return self._reader.page(listed, query, values, principal.user_id)
+
+    def about(
+        self, principal: Principal, records: Sequence[DatasetRecord], *, with_teams: bool = True
+    ) -> AboutDatasets:
+        """Return what replies tell her beside the records: her own last uses, and teams.
+
+        Teams are told to members of their organization alone.
+        """
+        used: dict[str, int] = {}
+        if principal.user_id is not None:
+            used = self._reader.last_used(principal.user_id, [record.id for record in records])
+        shown = [
+            record for record in records if with_teams and principal.is_member_of(record.organization_id)
+        ]
+        teams = self._reader.teams(frozenset().union(*(record.cumulative_team_ids for record in shown)))
+        return AboutDatasets(used, teams)
 
     def dataset(self, principal: Principal, ref: str) -> DatasetRecord:
         """Return the dataset of an id, or of ``name-id``. Raises DatasetNotFound, also for the unseen."""
@@ -219,12 +238,9 @@ class Store:
             broken = []
         return (*record.warnings, *map(storable, broken))
 
-    def used_storage_bytes(self, record: DatasetRecord) -> int:
-        """Return the bytes of a dataset's files inside of mag folders. Walks the folder: slow."""
-        return used_storage_bytes(self.folder(record))
-
     def close(self) -> None:
         """Let go of files and of the database."""
+        self.usage.close()
         self._readers.clear()
         self._engine.dispose()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, get_origin
 
 import msgspec
 from jupyter_server.base.handlers import JupyterHandler
@@ -168,8 +168,12 @@ class WkHandler(JupyterHandler):
 
     def query(self, model: type[T]) -> T:
         """The query as a model; raises InvalidInput naming the parameter. Others are ignored."""
-        names = {field.encode_name for field in msgspec.structs.fields(model)}
-        raw = {name: self.get_query_argument(name) for name in self.request.query_arguments if name in names}
+        raw: dict[str, Any] = {}
+        for field in msgspec.structs.fields(model):
+            name = field.encode_name
+            if name in self.request.query_arguments:
+                is_many = get_origin(field.type) is list
+                raw[name] = self.get_query_arguments(name) if is_many else self.get_query_argument(name)
         try:
             return msgspec.convert(raw, model, strict=False)
         except msgspec.ValidationError as error:

@@ -17,6 +17,7 @@ from wk_jupyter.api.models import (
     NameCheck,
     ScanSummary,
 )
+from wk_jupyter.api.people import Team
 from wk_jupyter.api.versions import encode_big_integers, lists_are_compact
 from wk_jupyter.errors import InvalidInput
 from wk_jupyter.server_ext.handlers.layers import LayerHandler
@@ -26,6 +27,8 @@ from wk_jupyter.store.dataset_name import faults_of_name
 if TYPE_CHECKING:
     from wk_jupyter.datasource import LayerSource, MagSource
     from wk_jupyter.store import DatasetQuery, DatasetRecord, Store
+    from wk_jupyter.store.access import Principal
+    from wk_jupyter.store.records import AboutDatasets
 
 _LARGEST_PAGE = 10_000
 _LAST_PAGE = 2**31
@@ -34,30 +37,36 @@ _LAST_PAGE = 2**31
 class DatasetHandler(LayerHandler):
     """Turns records into the API's JSON."""
 
-    def full(self, store: Store, record: DatasetRecord) -> Any:
-        """All that is known of a dataset. Absolute paths are told to admins alone."""
+    def full(self, store: Store, record: DatasetRecord, about: AboutDatasets | None = None) -> Any:
+        """All that is known of a dataset. Absolute paths are told to admins alone. It blocks.
+
+        ``about`` is asked of the store where it is not given.
+        """
+        about = about or store.about(self.principal, [record])
+        is_member = self.principal.is_member_of(record.organization_id)
         dataset = Dataset(
             id=record.id,
             name=record.name,
             data_source=self._data_source_document(store, record),
             data_store=data_store(self),
             owning_organization=record.organization,
-            allowed_teams=[],
-            allowed_teams_cumulative=[],
+            allowed_teams=_teams(record.team_ids, about, record),
+            allowed_teams_cumulative=_teams(record.cumulative_team_ids, about, record),
             is_active=record.is_active,
             is_public=record.is_public,
             description=record.description,
             directory_name=record.directory_name,
             created=record.created,
             is_editable=store.may_edit(self.principal, record),
-            last_used_by_user=0,
+            last_used_by_user=about.last_used.get(record.id, 0),
             logo_url="",
             sorting_key=record.sorting_key,
             metadata=[dict(entry) for entry in record.metadata],
             is_unreported=not record.is_active,
             tags=list(record.tags),
             folder_id=record.folder_id,
-            used_storage_bytes=None,
+            used_storage_bytes=record.used_storage_bytes,
+            owner=record.owner_id if is_member else None,
             is_virtual=False,
             status_reason=self.told(record.status_reason, record),
             warnings=[self.told(warning, record) for warning in store.warnings(record)],
@@ -89,6 +98,19 @@ class DatasetHandler(LayerHandler):
         return "" if record.is_active else self.told(record.status_reason or record.status, record)
 
 
+def _teams(ids: frozenset[str], about: AboutDatasets, record: DatasetRecord) -> list[Team]:
+    found = sorted((about.teams[team] for team in ids if team in about.teams), key=lambda team: team.name)
+    return [
+        Team(
+            id=team.id,
+            name=team.name,
+            organization=record.organization,
+            is_organization_team=team.is_organization_team,
+        )
+        for team in found
+    ]
+
+
 class DatasetListHandler(DatasetHandler):
     async def get(self) -> None:
         query = self.query(DatasetListQuery)
@@ -98,15 +120,20 @@ class DatasetListHandler(DatasetHandler):
             raise InvalidInput(f"pageNumber: pages count from 0, and {_LAST_PAGE:,} is the last.")
         store = await self.store()
         await self.services.first_scan()
-        page = await self.services.run(store.list_datasets, self.principal, _catalog_query(query))
+        wanted = _catalog_query(query, self.principal)
+        page = await self.services.run(store.list_datasets, self.principal, wanted)
+        is_compact = query.compact or lists_are_compact(self.version)
+        about = await self.services.run(store.about, self.principal, page.records, with_teams=not is_compact)
         if query.include_total_count:
             self.set_header("X-Total-Count", str(page.total))
-        if query.compact or lists_are_compact(self.version):
-            self.send([self._compact(store, record) for record in page.records])
+        if is_compact:
+            self.send([self._compact(store, record, about) for record in page.records])
         else:
-            self.send(await self.services.run(lambda: [self.full(store, record) for record in page.records]))
+            self.send(
+                await self.services.run(lambda: [self.full(store, record, about) for record in page.records])
+            )
 
-    def _compact(self, store: Store, record: DatasetRecord) -> DatasetCompact:
+    def _compact(self, store: Store, record: DatasetRecord, about: AboutDatasets) -> DatasetCompact:
         return DatasetCompact(
             id=record.id,
             name=record.name,
@@ -116,7 +143,7 @@ class DatasetListHandler(DatasetHandler):
             directory_name=record.directory_name,
             created=record.created,
             is_editable=store.may_edit(self.principal, record),
-            last_used_by_user=0,
+            last_used_by_user=about.last_used.get(record.id, 0),
             status=self._status(record),
             tags=list(record.tags),
             is_unreported=not record.is_active,
@@ -125,7 +152,7 @@ class DatasetListHandler(DatasetHandler):
         )
 
 
-def _catalog_query(query: DatasetListQuery) -> DatasetQuery:
+def _catalog_query(query: DatasetListQuery, principal: Principal) -> DatasetQuery:
     from wk_jupyter.store import DatasetQuery  # noqa: PLC0415 - loads SQLAlchemy
 
     is_active = query.is_active
@@ -135,7 +162,20 @@ def _catalog_query(query: DatasetListQuery) -> DatasetQuery:
         search=query.search_query or "",
         is_active=is_active,
         organization=query.organization_id,
+        organization_id=(principal.organization_id or "") if query.only_my_organization else None,
         folder_id=query.folder_id,
+        include_subfolders=bool(query.include_subfolders),
+        tags=tuple(query.tag),
+        team_id=query.team,
+        owner_id=query.uploader,
+        element_class=query.element_class,
+        created_from=query.created_from,
+        created_to=query.created_to,
+        bytes_from=query.bytes_from,
+        bytes_to=query.bytes_to,
+        trashed=query.trashed,
+        order=query.order,
+        descending=query.direction == "descending",
         limit=query.limit,
         offset=query.page_number * (query.limit or 0),
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, NamedTuple
+from functools import cache
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -22,7 +23,7 @@ class Grants(NamedTuple):
 def dataset_grants(connection: sa.Connection, folder_of: Mapping[str, str]) -> dict[str, Grants]:
     """Return what is granted on datasets, which are given by id with the folder that each lies in."""
     own: dict[str, set[str]] = {}
-    for dataset_id, team_id in _rows(connection, dataset_teams.c.dataset_id, dataset_teams, folder_of):
+    for dataset_id, team_id in _rows(connection, _of_datasets(), folder_of):
         own.setdefault(dataset_id, set()).add(team_id)
     above = {key: grants.cumulative for key, grants in folder_grants(connection, folder_of.values()).items()}
     return {
@@ -36,15 +37,10 @@ def folder_grants(connection: sa.Connection, folder_ids: Iterable[str]) -> dict[
     wanted = sorted(set(folder_ids))
     own: dict[str, set[str]] = {}
     cumulative: dict[str, set[str]] = {}
-    for start in range(0, len(wanted), _IDS_AT_ONCE):
-        chain = chains_up(folders.c.id.in_(wanted[start : start + _IDS_AT_ONCE]))
-        granted = sa.select(chain.c.start, chain.c.id, folder_teams.c.team_id).join(
-            folder_teams, folder_teams.c.folder_id == chain.c.id
-        )
-        for folder_id, at, team_id in connection.execute(granted):
-            cumulative.setdefault(folder_id, set()).add(team_id)
-            if at == folder_id:
-                own.setdefault(folder_id, set()).add(team_id)
+    for folder_id, at, team_id in _rows(connection, _of_folders(), wanted):
+        cumulative.setdefault(folder_id, set()).add(team_id)
+        if at == folder_id:
+            own.setdefault(folder_id, set()).add(team_id)
     return {
         folder_id: Grants(frozenset(own.get(folder_id, ())), frozenset(cumulative.get(folder_id, ())))
         for folder_id in wanted
@@ -74,10 +70,27 @@ def subtree(condition: sa.ColumnElement[bool], name: str = "subtree") -> sa.CTE:
     return tree.union(sa.select(child.c.id).join(tree, child.c.parent_id == tree.c.id))
 
 
+@cache  # to make a statement takes longer than to run it
+def _of_datasets() -> sa.Select[Any]:
+    columns = dataset_teams.c
+    return sa.select(columns.dataset_id, columns.team_id).where(columns.dataset_id.in_(_ids()))
+
+
+@cache
+def _of_folders() -> sa.Select[Any]:
+    chain = chains_up(folders.c.id.in_(_ids()))
+    return sa.select(chain.c.start, chain.c.id, folder_teams.c.team_id).join(
+        folder_teams, folder_teams.c.folder_id == chain.c.id
+    )
+
+
+def _ids() -> sa.BindParameter[Any]:
+    return sa.bindparam("ids", expanding=True, type_=folders.c.id.type)
+
+
 def _rows(
-    connection: sa.Connection, key: sa.Column[str], table: sa.Table, ids: Iterable[str]
-) -> Iterator[sa.Row[str, str]]:
+    connection: sa.Connection, statement: sa.Select[Any], ids: Iterable[str]
+) -> Iterator[sa.Row[*tuple[Any, ...]]]:
     wanted = list(ids)
     for start in range(0, len(wanted), _IDS_AT_ONCE):
-        rows = sa.select(key, table.c.team_id).where(key.in_(wanted[start : start + _IDS_AT_ONCE]))
-        yield from connection.execute(rows).all()
+        yield from connection.execute(statement, {"ids": wanted[start : start + _IDS_AT_ONCE]}).all()

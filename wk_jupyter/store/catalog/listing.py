@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.sql import ColumnElement
 
-from wk_jupyter.errors import InvalidInput
-from wk_jupyter.store.catalog.grants import dataset_grants, subtree
-from wk_jupyter.store.catalog.tables import dataset_tags, dataset_teams, datasets, folders, organizations
-from wk_jupyter.store.catalog.text import fold
-from wk_jupyter.store.records import DatasetPage, DatasetQuery, DatasetRecord
+from wk_jupyter.store.catalog.filters import are_indexed, filters
+from wk_jupyter.store.catalog.grants import dataset_grants
+from wk_jupyter.store.catalog.tables import dataset_uses, datasets, organizations, teams
+from wk_jupyter.store.records import DatasetPage, DatasetQuery, DatasetRecord, TeamRecord
 
 _HIDDEN: Final = {"properties", "sort_name", "search_text", "layer_text", "element_classes"}
 _SHOWN: Final = [
@@ -21,12 +23,32 @@ _SHOWN: Final = [
 ]
 _NAMES: Final = [column.name for column in _SHOWN]
 _WITH_ORGANIZATION: Final = datasets.join(organizations, organizations.c.id == datasets.c.organization_id)
-_ORDERS: Final[dict[str, list[sa.Column[Any]]]] = {
-    "name": [datasets.c.sort_name],
-    "created": [datasets.c.created, datasets.c.sort_name],
-}
-_MAX_WORDS: Final = 50
-_MAX_SEARCH: Final = 1000
+_TEAMS: Final = sa.select(teams, organizations.c.name.label("organization")).join(
+    organizations, organizations.c.id == teams.c.organization_id
+)
+_SIZE_SECONDS: Final = 60.0
+_IDS_AT_ONCE: Final = 500  # databases have limits
+
+
+@dataclass(frozen=True, eq=False)
+class Listed:
+    """Datasets of a list: as the ``test`` of one row, and as ``parts`` that have no row in common.
+
+    Each part has an index of its own: together they are found without looking at other datasets.
+    """
+
+    test: ColumnElement[bool]
+    parts: tuple[ColumnElement[bool], ...]
+
+
+class _Statements(NamedTuple):
+    """Ways to a page. ``walk``: all datasets in their order, until it is full; ``gather``: all that match,
+    put in order; ``once``: the same, and counted at the same time, where rows have to be read."""
+
+    total: sa.Select[Any]
+    walk: sa.Select[Any] | None = None
+    gather: sa.Select[Any] | None = None
+    once: sa.Select[Any] | None = None
 
 
 class DatasetReader:
@@ -34,29 +56,70 @@ class DatasetReader:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self._size = (0.0, 0)  # until when it holds, and how many datasets there are, about
 
-    def page(self, condition: ColumnElement[bool], query: DatasetQuery) -> DatasetPage:
-        """Return a page of the datasets that meet ``condition`` and the query. Raises InvalidInput."""
-        where = sa.and_(condition, *_filters(query))
-        total = sa.select(sa.func.count()).select_from(_WITH_ORGANIZATION).where(where)
-        order = [*_ORDERS[query.order], datasets.c.id]
-        rows = (
-            sa.select(*_SHOWN, total.scalar_subquery())
-            .select_from(_WITH_ORGANIZATION)
-            .where(where)
-            .order_by(*(column.desc() if query.descending else column for column in order))
-            .offset(query.offset or None)
-            .limit(query.limit)
-        )
+    def page(
+        self,
+        listed: Listed,
+        query: DatasetQuery,
+        values: Mapping[str, Any] | None = None,
+        user_id: str | None = None,
+    ) -> DatasetPage:
+        """Return a page of the datasets that are listed and meet the query. Raises InvalidInput.
+
+        ``values`` are those of parameters in ``listed``. ``user_id``: whose last use the order is about.
+        """
+        # To make a statement takes longer than to run it: it is kept where others will ask the same.
+        make = _statements.__wrapped__ if query.trashed else _statements
+        count, walk, gather, once = make(listed, query)
+        given = {**(values or {}), **({"used_by": user_id} if query.order == "lastUsed" else {})}
         with self._engine.connect() as connection:
-            found = connection.execute(rows).all()
-            # A page without rows has none that could tell the total.
-            count = found[0][-1] if found else connection.execute(total).scalar_one()
-            return DatasetPage(_records(connection, found), count)
+            if once is not None:
+                rows = connection.execute(once, given).all()
+                # A page without rows has none that could tell the total.
+                total = rows[0][-1] if rows else connection.execute(count, given).scalar_one()
+            else:
+                total = connection.execute(count, given).scalar_one()
+                is_walk = _is_shorter_walk(query, total, self._about_how_many(connection))
+                statement = walk if is_walk else gather
+                assert statement is not None
+                rows = connection.execute(statement, given).all() if total else []
+            return DatasetPage(_records(connection, rows), total)
 
     def find(self, condition: ColumnElement[bool]) -> DatasetRecord | None:
         with self._engine.connect() as connection:
             return find_dataset(connection, condition)
+
+    def last_used(self, user_id: str, dataset_ids: Sequence[str]) -> dict[str, int]:
+        """Return when a user used datasets last, in ms since 1970, of those that she has used."""
+        columns = dataset_uses.c
+        found: dict[str, int] = {}
+        with self._engine.connect() as connection:
+            for start in range(0, len(dataset_ids), _IDS_AT_ONCE):
+                ids = dataset_ids[start : start + _IDS_AT_ONCE]
+                rows = sa.select(columns.dataset_id, columns.last_used).where(
+                    columns.user_id == user_id, columns.dataset_id.in_(ids), columns.last_used.is_not(None)
+                )
+                found |= {dataset_id: last_used for dataset_id, last_used in connection.execute(rows)}  # noqa: C416 - rows, not pairs
+        return found
+
+    def teams(self, team_ids: Iterable[str]) -> dict[str, TeamRecord]:
+        """Return teams by their ids."""
+        found: dict[str, TeamRecord] = {}
+        wanted = sorted(team_ids)
+        with self._engine.connect() as connection:
+            for start in range(0, len(wanted), _IDS_AT_ONCE):
+                ids = wanted[start : start + _IDS_AT_ONCE]
+                for row in connection.execute(_TEAMS.where(teams.c.id.in_(ids))).mappings():
+                    found[row["id"]] = TeamRecord(**row)
+        return found
+
+    def _about_how_many(self, connection: sa.Connection) -> int:
+        holds_until, size = self._size
+        if holds_until < time.monotonic():
+            size = connection.execute(sa.select(sa.func.count()).select_from(datasets)).scalar_one()
+            self._size = (time.monotonic() + _SIZE_SECONDS, size)
+        return size
 
 
 def find_dataset(connection: sa.Connection, condition: ColumnElement[bool]) -> DatasetRecord | None:
@@ -65,51 +128,83 @@ def find_dataset(connection: sa.Connection, condition: ColumnElement[bool]) -> D
     return None if row is None else _records(connection, [row])[0]
 
 
-def _filters(query: DatasetQuery) -> list[ColumnElement[bool]]:
+@lru_cache(maxsize=256)
+def _statements(listed: Listed, query: DatasetQuery) -> _Statements:
+    where = filters(query)
+    keys = _keys(query)
+    count = _count(listed.parts, where)
+    if are_indexed(query):
+        ways = [
+            _shown(_page(_matching(parts, where, keys).subquery("matching"), query), query)
+            for parts in ((listed.test,), listed.parts)
+        ]
+        return _Statements(count, *ways)
+    matching = _matching(listed.parts, where, keys).cte("matching")
+    page = _page(matching, query, sa.select(sa.func.count()).select_from(matching))
+    return _Statements(count, once=_shown(page, query))
+
+
+def _keys(query: DatasetQuery) -> list[ColumnElement[Any]]:
+    """What a list is ordered by, the id after it. Each begins an index, for which ``trashed`` is there."""
     columns = datasets.c
-    filters = [*_words(query.search)]
-    if query.organization is not None:
-        wanted = sa.select(organizations.c.id).where(organizations.c.name == query.organization)
-        filters.append(columns.organization_id == wanted.scalar_subquery())
-    if query.is_active is not None:
-        is_active = columns.status == "active"
-        filters.append(is_active if query.is_active else sa.not_(is_active))
-    if query.folder_id is not None and query.include_subfolders:
-        filters.append(
-            columns.folder_id.in_(sa.select(subtree(folders.c.id == query.folder_id, "wanted").c.id))
+    if query.order == "lastUsed":
+        used = sa.select(dataset_uses.c.last_used).where(
+            dataset_uses.c.user_id == sa.bindparam("used_by", type_=columns.id.type),
+            dataset_uses.c.dataset_id == columns.id,
         )
-    elif query.folder_id is not None:
-        filters.append(columns.folder_id == query.folder_id)
-    filters += [
-        columns.id.in_(sa.select(dataset_tags.c.dataset_id).where(dataset_tags.c.tag == tag))
-        for tag in query.tags
+        return [sa.func.coalesce(used.scalar_subquery(), 0), columns.id]
+    key = columns.created if query.order == "created" else columns.sort_name
+    return [key, columns.id] if query.trashed else [columns.trashed, key, columns.id]
+
+
+def _matching(
+    parts: Sequence[ColumnElement[bool]], where: Sequence[ColumnElement[bool]], keys: Sequence[Any]
+) -> sa.Select[Any] | sa.CompoundSelect[Any]:
+    columns = [key.label(f"key{number}") for number, key in enumerate(keys)]
+    selects = [sa.select(*columns).where(part, *where) for part in parts]
+    return selects[0] if len(selects) == 1 else sa.union_all(*selects)
+
+
+def _count(parts: Iterable[ColumnElement[bool]], where: Sequence[ColumnElement[bool]]) -> sa.Select[Any]:
+    """The parts have nothing in common: what they hold is added up."""
+    counts = [
+        sa.select(sa.func.count()).select_from(datasets).where(part, *where).scalar_subquery()
+        for part in parts
     ]
-    if query.team_id is not None:
-        allowed = sa.select(dataset_teams.c.dataset_id).where(dataset_teams.c.team_id == query.team_id)
-        filters.append(columns.id.in_(allowed))
-    if query.owner_id is not None:
-        filters.append(columns.owner_id == query.owner_id)
-    if query.element_class is not None:
-        filters.append(columns.element_classes.contains(f" {query.element_class} ", autoescape=True))
-    ranges = (
-        (columns.created, query.created_from, query.created_to),
-        (columns.used_storage_bytes, query.bytes_from, query.bytes_to),
+    total: Any = counts[0]
+    for count in counts[1:]:
+        total += count
+    return sa.select(total)
+
+
+def _page(
+    matching: sa.FromClause, query: DatasetQuery, total: sa.Select[Any] | None = None
+) -> sa.Select[Any]:
+    more = [] if total is None else [total.scalar_subquery().label("total")]
+    order = [column.desc() if query.descending else column for column in matching.c]
+    return sa.select(*matching.c, *more).order_by(*order).offset(query.offset or None).limit(query.limit)
+
+
+def _shown(page: sa.Select[Any], query: DatasetQuery) -> sa.Select[Any]:
+    """All columns, read for the page's few rows alone."""
+    few = page.subquery("page")
+    keys = [column for column in few.c if column.name != "total"]
+    totals = [column for column in few.c if column.name == "total"]
+    return (
+        sa.select(*_SHOWN, *totals)
+        .select_from(few.join(_WITH_ORGANIZATION, datasets.c.id == keys[-1]))
+        .order_by(*(column.desc() if query.descending else column for column in keys))
     )
-    for column, least, most in ranges:
-        filters += [column >= least] if least is not None else []
-        filters += [column <= most] if most is not None else []
-    return filters
 
 
-def _words(search: str) -> list[ColumnElement[bool]]:
-    words = fold(search.replace("\0", " ")).split()
-    if len(words) > _MAX_WORDS or len(search) > _MAX_SEARCH:
-        raise InvalidInput(
-            f"search: it has {len(words)} words and {len(search)} characters; "
-            f"at most {_MAX_WORDS} and {_MAX_SEARCH} are looked for."
-        )
-    searched = (datasets.c.search_text, datasets.c.layer_text)
-    return [sa.or_(*(column.contains(word, autoescape=True) for column in searched)) for word in words]
+def _is_shorter_walk(query: DatasetQuery, total: int, size: int) -> bool:
+    """Whether to go through all datasets in their order and stop when the page is full.
+
+    That looks at about ``page * size / total`` datasets; to sort all that match, at ``total``.
+    """
+    if query.limit is None:
+        return total * 2 > size
+    return total * total > (query.offset + query.limit) * size
 
 
 def _records(connection: sa.Connection, rows: Sequence[Sequence[Any]]) -> list[DatasetRecord]:

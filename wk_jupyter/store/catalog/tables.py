@@ -35,6 +35,10 @@ metadata: Final = MetaData(
 _ID: Final = String(24)  # 24 hexadecimal digits, as WEBKNOSSOS has them
 SORT_LENGTH: Final = 255
 _EMPTY: Final = text("''")
+# In the order of code points, as SQLite has it: a language's own order would not be what ``fold`` is for.
+_SORTED: Final = String(SORT_LENGTH).with_variant(String(SORT_LENGTH, collation="C"), "postgresql")
+_OF_PLACE: Final = ("folder_id", "organization_id", "status")
+_TESTED: Final = (*_OF_PLACE, "is_public", "owner_id")
 
 organizations: Final = Table(
     "organizations",
@@ -136,23 +140,18 @@ datasets: Final = Table(
     Column("disk_key", String(64), nullable=False),  # changes when the properties file does
     Column("admin_view_configuration", JSON),
     # Folded by ``text.fold``, as no two databases agree on what is the same letter in another case.
-    Column("sort_name", String(SORT_LENGTH), nullable=False, server_default=_EMPTY),
+    Column("sort_name", _SORTED, nullable=False, server_default=_EMPTY),
     Column("search_text", Text, nullable=False, server_default=_EMPTY),  # names, description, tags
     Column("layer_text", Text, nullable=False, server_default=_EMPTY),  # names of layers: the scan's own part
     Column("element_classes", String(255), nullable=False, server_default=_EMPTY),  # " uint8 uint32 "
     Column("used_storage_bytes", BigInteger),  # null: not counted yet
     UniqueConstraint("organization_id", "directory_name"),
-    Index(None, "organization_id", "sort_name", "id"),
-    Index(None, "organization_id", "created", "id"),
-    Index(None, "folder_id", "sort_name", "id"),
+    # Lists are read from these alone, see ``listing.py``: in the two orders, by folders, and what is public.
+    Index("ix_datasets_by_name", "trashed", "sort_name", "id", *_TESTED),
+    Index("ix_datasets_by_age", "trashed", "created", "id", *_TESTED),
+    Index("ix_datasets_by_folder", "folder_id", "trashed", "sort_name", "id", "created", *_OF_PLACE[1:]),
+    Index("ix_datasets_public", "is_public", "trashed", "sort_name", "id", "created", *_OF_PLACE),
     Index(None, "owner_id"),
-    Index(
-        "ix_datasets_public",
-        "sort_name",
-        "id",
-        sqlite_where=text("is_public"),
-        postgresql_where=text("is_public"),
-    ),
 )
 
 dataset_teams: Final = Table(

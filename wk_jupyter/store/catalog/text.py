@@ -27,9 +27,15 @@ def dataset_text(
     tags: Iterable[str] = (),
     metadata: Iterable[Mapping[str, Any]] = (),
 ) -> str:
-    """Return what of a dataset is searched, but for its layers: names, words, tags, metadata."""
-    noted = [text for entry in metadata for text in (entry["key"], *_texts(entry["value"]))]
-    return searchable([name, directory_name, description, *tags, *noted])
+    """Return what of a dataset is searched, but for its layers: names, words, tags, metadata.
+
+    NUL characters, which JSON may hold and PostgreSQL's texts may not, are replaced.
+    """
+    noted = [
+        text for entry in metadata for text in (str(entry.get("key", "")), *_texts(entry.get("value", "")))
+    ]
+    text = searchable([name, directory_name, description, *tags, *noted])
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _texts(value: Any) -> list[str]:

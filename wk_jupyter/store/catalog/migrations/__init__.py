@@ -1,3 +1,3 @@
 """Alembic's scripts. ``HEAD`` is the newest revision; a test holds it to the scripts."""
 
-HEAD = "0003"
+HEAD = "0004"
