@@ -83,6 +83,8 @@ MATRIX = {
     ("GET", "api", "datasets/{dataset}"): (None, VISIBLE),
     ("PATCH", "api", "datasets/{dataset}/updatePartial"): ({"description": "{role}"}, EDITABLE),
     ("PATCH", "api", "datasets/{dataset}"): ({"tags": ["{role}"]}, EDITABLE),
+    ("DELETE", "api", "datasets/{dataset}"): (None, EDITABLE),
+    ("POST", "api", "datasets/{dataset}/restore"): (None, EDITABLE),
     ("PATCH", "api", "datasets/{dataset}/teams"): (TEAMS, EDITABLE),
     ("GET", "api", "datasets/{dataset}/sharingToken"): (None, MEMBERS_WHO_SEE),
     ("DELETE", "api", "datasets/{dataset}/sharingToken"): (None, EDITABLE),

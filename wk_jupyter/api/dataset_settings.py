@@ -33,6 +33,12 @@ class DatasetUpdate(Wire):
     expected: dict[str, Any] | None = None
 
 
+class DeletionQuery(Wire):
+    """``purge``: for good, not to the trash."""
+
+    purge: bool = False
+
+
 class SharingToken(Wire):
     sharing_token: str
 

@@ -8,7 +8,7 @@ from wk_jupyter.api import folders as folder_wire
 from wk_jupyter.api import models
 from wk_jupyter.api import people as wire
 from wk_jupyter.api.dataset_settings import Access as AccessExplained
-from wk_jupyter.api.dataset_settings import AccessQuery, DatasetUpdate, SharingToken
+from wk_jupyter.api.dataset_settings import AccessQuery, DatasetUpdate, DeletionQuery, SharingToken
 from wk_jupyter.server_ext.handlers import (
     bricks,
     dataset_settings,
@@ -114,12 +114,20 @@ _DATASETS: Final = (
 
 _SETTINGS: Final = (
     Operation(
-        "PATCH", "api", "datasets/{dataset}/updatePartial", dataset_settings.UpdateHandler, VISIBLE,
+        "PATCH", "api", "datasets/{dataset}/updatePartial", dataset_settings.DatasetChangeHandler, VISIBLE,
         "Change what is named of a dataset", models.Dataset, body=DatasetUpdate,
     ),
     Operation(
-        "PATCH", "api", "datasets/{dataset}", dataset_settings.UpdateHandler, VISIBLE,
+        "PATCH", "api", "datasets/{dataset}", dataset_settings.DatasetChangeHandler, VISIBLE,
         "Change a dataset, sent whole", models.Dataset, body=DatasetUpdate,
+    ),
+    Operation(
+        "DELETE", "api", "datasets/{dataset}", dataset_settings.DatasetChangeHandler, VISIBLE,
+        "Move a dataset to the trash", JSON, query=DeletionQuery,
+    ),
+    Operation(
+        "POST", "api", "datasets/{dataset}/restore", dataset_settings.RestoreHandler, VISIBLE,
+        "Bring a dataset back from the trash", models.Dataset,
     ),
     Operation(
         "PATCH", "api", "datasets/{dataset}/teams", dataset_settings.AllowedTeamsHandler, VISIBLE,

@@ -209,8 +209,8 @@ class ScanReport:
     touched: tuple[str, ...] = field(default=(), repr=False)
 
 
-def merged_report(reports: Sequence[ScanReport]) -> ScanReport:
-    """Return one report of scans that followed each other."""
+def merged_report(reports: Sequence[ScanReport], notices: Sequence[str] = ()) -> ScanReport:
+    """Return one report of scans that followed each other, with more notices before theirs."""
     return ScanReport(
         datasets=sum(report.datasets for report in reports),
         added=sum(report.added for report in reports),
@@ -218,6 +218,6 @@ def merged_report(reports: Sequence[ScanReport]) -> ScanReport:
         missing=sum(report.missing for report in reports),
         unusable=sum(report.unusable for report in reports),
         seconds=sum(report.seconds for report in reports),
-        notices=tuple(notice for report in reports for notice in report.notices),
+        notices=(*notices, *(notice for report in reports for notice in report.notices)),
         touched=tuple(dataset for report in reports for dataset in report.touched),
     )

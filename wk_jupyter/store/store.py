@@ -46,6 +46,7 @@ from wk_jupyter.store.records import (
 )
 from wk_jupyter.store.sharing import SharingTokens, read_or_make_secret
 from wk_jupyter.store.tokens import Tokens
+from wk_jupyter.store.trash import Trash
 from wk_jupyter.store.volumes import resolve_mag_path
 from wk_jupyter.view_configuration import view_configuration
 
@@ -98,15 +99,17 @@ class Store:
         self.people = People(self.context)
         self.folders = Folders(self.context)
         self.settings = DatasetSettings(self.context)
+        self.trash = Trash(self.context)
         self.tokens = Tokens(self.context)
 
     def scan(self, progress: Progress | None = None, cancelled: threading.Event | None = None) -> ScanReport:
         """Bring the catalog to what lies on disk, for each organization. Blocks; see ``Inbox.scan``."""
-        reports = []
+        reports, notices = [], list[str]()
         for organization in all_organizations(self._engine):
+            notices += self.trash.recover(organization)
             inbox, _ = self._inbox(organization)
             reports.append(inbox.scan(progress=progress, cancelled=cancelled))
-        report = merged_report(reports)
+        report = merged_report(reports, notices)
         self._forget(set(report.touched))
         return report
 

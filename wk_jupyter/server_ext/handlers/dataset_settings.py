@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from wk_jupyter.api.dataset_settings import Access, AccessQuery, DatasetUpdate, SharingToken
+from wk_jupyter.api.dataset_settings import Access, AccessQuery, DatasetUpdate, DeletionQuery, SharingToken
 from wk_jupyter.server_ext.handlers.datasets import DatasetHandler
 
 if TYPE_CHECKING:
@@ -25,13 +25,31 @@ class ChangingHandler(DatasetHandler):
         self.send(document)
 
 
-class UpdateHandler(ChangingHandler):
+class DatasetChangeHandler(ChangingHandler):
+    """A dataset as a whole."""
+
     async def patch(self, dataset: str) -> None:
         store = await self.store()
         wanted: DatasetUpdate = self.body(DatasetUpdate)
         update = store.settings.update
-        changed = await self.services.run(update, self.principal, dataset, patch_of(wanted), wanted.expected)
-        await self.send_changed(changed)
+        patch = patch_of(wanted)
+        await self.send_changed(
+            await self.services.run(update, self.principal, dataset, patch, wanted.expected)
+        )
+
+    async def delete(self, dataset: str) -> None:
+        """To the trash; with ``purge`` for good."""
+        store = await self.store()
+        is_purge = self.query(DeletionQuery).purge
+        remove = store.trash.purge if is_purge else store.trash.delete
+        await self.services.run(remove, self.principal, dataset)
+        self.send({})
+
+
+class RestoreHandler(ChangingHandler):
+    async def post(self, dataset: str) -> None:
+        store = await self.store()
+        await self.send_changed(await self.services.run(store.trash.restore, self.principal, dataset))
 
 
 class AllowedTeamsHandler(ChangingHandler):
