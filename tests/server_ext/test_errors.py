@@ -42,7 +42,7 @@ BAD_REQUESTS = [
     ("GET", "api/datasets?isActive=maybe", 400),
     ("POST", "api/buildinfo", 405),
     ("PUT", "api/datasets", 405),
-    ("DELETE", "api/datasets/{cells}", 405),
+    ("PUT", "api/datasets/{cells}", 405),
     ("PATCH", "api/user", 405),
     ("GET", "data/datasets/{cells}/layers/nothing/histogram", 404),
     ("GET", "data/datasets/{cells}/layers/color/data", 400),
