@@ -17,6 +17,11 @@ class MetadataEntry(Wire):
     value: Any
 
 
+class LayerRenaming(Wire):
+    old_name: str
+    new_name: str
+
+
 class DatasetUpdate(Wire):
     """``expected`` holds fields as the sender last saw them.
 
@@ -30,6 +35,8 @@ class DatasetUpdate(Wire):
     is_public: bool | UnsetType = UNSET
     folder_id: str | UnsetType = UNSET
     sorting_key: int | UnsetType | None = UNSET
+    data_source: dict[str, Any] | UnsetType = UNSET
+    layer_renamings: tuple[LayerRenaming, ...] = ()
     expected: dict[str, Any] | None = None
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from wk_jupyter.datasource import DataSource
 from wk_jupyter.store.access import AccessPolicy, Action, Principal, id_in, no_such_dataset
 from wk_jupyter.store.catalog.listing import find_dataset
 from wk_jupyter.store.catalog.tables import datasets
@@ -20,7 +21,7 @@ from wk_jupyter.store.sharing import SharingTokens
 @dataclass(frozen=True)
 class Context:
     """``home`` is the server's own organization. ``forget`` drops what is remembered of datasets, by
-    their ids, when their files have changed.
+    their ids, when their files have changed; ``look_again`` compares one with its folder.
     """
 
     engine: sa.Engine
@@ -30,6 +31,8 @@ class Context:
     data_dir: Path
     home: OrganizationRecord
     forget: Callable[[set[str]], None]
+    data_source: Callable[[DatasetRecord], DataSource]
+    look_again: Callable[[DatasetRecord], DatasetRecord]
 
     def folder(self, record: DatasetRecord) -> Path:
         """Return where a dataset lies on disk, in the trash or not."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
 from msgspec import UNSET, UnsetType
 
+from wk_jupyter.datasource import DataSource
 from wk_jupyter.errors import Forbidden, InvalidInput, NotFound
 from wk_jupyter.store.access import Action, Principal, no_such_folder
 from wk_jupyter.store.allowed_teams import teams_to_be, write_teams
@@ -27,6 +29,7 @@ from wk_jupyter.store.catalog.text import dataset_text, fold
 from wk_jupyter.store.catalog.users import find_users
 from wk_jupyter.store.changes import Writer
 from wk_jupyter.store.context import Context
+from wk_jupyter.store.data_source_edits import Renaming, edited, put_aside, write_edited
 from wk_jupyter.store.expectations import require_as_expected
 from wk_jupyter.store.metadata import checked_metadata
 from wk_jupyter.store.names import checked_name
@@ -48,6 +51,8 @@ class DatasetPatch:
     is_public: bool | UnsetType = UNSET
     folder_id: str | UnsetType = UNSET
     sorting_key: int | UnsetType | None = UNSET
+    data_source: Mapping[str, Any] | UnsetType = UNSET
+    layer_renamings: tuple[Renaming, ...] = ()
 
 
 class DatasetSettings:
@@ -74,10 +79,15 @@ class DatasetSettings:
             values = _checked(record, patch)
             if "folder_id" in values:
                 self._require_target(writer.connection, principal, record, values["folder_id"])
-            if not values:
-                return record
-            self._write(writer, record, values)
-            return self._context.find(writer.connection, record.id)
+            edit = self._edit(record, patch)
+            if values or edit is not None:
+                self._write(writer, record, values)
+            if edit is None:
+                return self._context.find(writer.connection, record.id)
+            folder, before, after = edit
+            write_edited(folder, after)  # last: what has failed by now has changed nothing
+        put_aside(folder, before, after)
+        return self._context.look_again(record)
 
     def set_teams(
         self,
@@ -158,6 +168,14 @@ class DatasetSettings:
                 raise NotFound(f"there is no user {user_id[:100]!r}.", hint="See wk.users().")
         return reasons(record, found[0])
 
+    def _edit(self, record: DatasetRecord, patch: DatasetPatch) -> tuple[Path, DataSource, DataSource] | None:
+        """Return the folder, the data source as it is and as it shall be; None where that is the same."""
+        if isinstance(patch.data_source, UnsetType):
+            return None
+        folder, before = self._context.folder(record), self._context.data_source(record)
+        after = edited(before, patch.data_source, patch.layer_renamings, folder)
+        return None if after.to_document() == before.to_document() else (folder, before, after)
+
     # --- shared -----------------------------------------------------------------------------
 
     def _require_target(
@@ -196,6 +214,7 @@ _SEARCHED: Final = ("name", "description", "tags", "metadata")
 def _checked(record: DatasetRecord, patch: DatasetPatch) -> dict[str, Any]:
     """Return the columns that a patch changes. Raises InvalidInput."""
     wanted = {field.name: getattr(patch, field.name) for field in fields(patch)}
+    del wanted["data_source"], wanted["layer_renamings"]
     wanted = {name: value for name, value in wanted.items() if value is not UNSET}
     if "name" in wanted:
         wanted["name"] = checked_name(wanted["name"], "name")

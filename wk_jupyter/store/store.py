@@ -94,6 +94,8 @@ class Store:
             data_dir=config.data_dir,
             home=self.home,
             forget=self._forget,
+            data_source=self.data_source,
+            look_again=self.check_disk,
         )
         self.authentication = Authentication(self.context)
         self.people = People(self.context)

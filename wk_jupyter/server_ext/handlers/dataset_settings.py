@@ -32,7 +32,8 @@ class DatasetChangeHandler(ChangingHandler):
         store = await self.store()
         wanted: DatasetUpdate = self.body(DatasetUpdate)
         update = store.settings.update
-        patch = patch_of(wanted)
+        # Who sends a dataset whole sends its data source as served, and means the rest.
+        patch = patch_of(wanted, is_partial=self.request.path.endswith("updatePartial"))
         await self.send_changed(
             await self.services.run(update, self.principal, dataset, patch, wanted.expected)
         )
@@ -83,7 +84,8 @@ class AccessHandler(DatasetHandler):
         self.send(Access(user_id=user, reasons=reasons))
 
 
-def patch_of(wanted: DatasetUpdate) -> DatasetPatch:
+def patch_of(wanted: DatasetUpdate, *, is_partial: bool) -> DatasetPatch:
+    from wk_jupyter.store.data_source_edits import Renaming  # noqa: PLC0415 - loads stored formats
     from wk_jupyter.store.dataset_settings import DatasetPatch  # noqa: PLC0415 - loads SQLAlchemy
 
     metadata: tuple[dict[str, Any], ...] | msgspec.UnsetType = msgspec.UNSET
@@ -97,4 +99,6 @@ def patch_of(wanted: DatasetUpdate) -> DatasetPatch:
         is_public=wanted.is_public,
         folder_id=wanted.folder_id,
         sorting_key=wanted.sorting_key,
+        data_source=wanted.data_source if is_partial else msgspec.UNSET,
+        layer_renamings=tuple(Renaming(each.old_name, each.new_name) for each in wanted.layer_renamings),
     )
