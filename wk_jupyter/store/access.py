@@ -20,7 +20,7 @@ from sqlalchemy.sql import ColumnElement
 
 from wk_jupyter.errors import DatasetNotFound, Forbidden, NotFound
 from wk_jupyter.store.catalog.grants import subtree
-from wk_jupyter.store.catalog.listing import Listed
+from wk_jupyter.store.catalog.listing import Listed, Unindexed
 from wk_jupyter.store.catalog.tables import dataset_teams, datasets, folder_teams, folders
 from wk_jupyter.store.sharing import SharingTokens
 
@@ -280,7 +280,7 @@ def _reasons(standing: _Standing, values: dict[str, Any] | None = None) -> list[
     columns = datasets.c
     if standing is _Standing.HOLDER:
         return [_Reason(sa.true(), sa.false())]
-    public = _Reason(columns.is_public, sa.case((columns.is_public, sa.false()), else_=sa.true()))
+    public = _Reason(columns.is_public, Unindexed(columns.is_public).is_(sa.false()))
     if standing is _Standing.STRANGER:
         return [public]
     if standing is _Standing.MANAGER:
@@ -313,8 +313,7 @@ def _made_of(reasons: list[_Reason]) -> Listed:
     parts: list[ColumnElement[bool]] = []
     excluded: list[ColumnElement[bool]] = []
     for reason in reasons:
-        # Hidden from the planner of SQLite where another index than one of ``trashed`` is the short way.
-        is_there = there if reason.has_index_of_trashed else sa.func.coalesce(datasets.c.trashed, 0) == 0
+        is_there = there if reason.has_index_of_trashed else Unindexed(datasets.c.trashed).is_(None)
         parts.append(sa.and_(is_there, reason.condition, *excluded))
         excluded.append(reason.opposite)
     # CASE hides the reasons from the planners too: one row at a time is what this form is for.

@@ -18,6 +18,8 @@ from wk_jupyter.store.catalog.migrations import HEAD
 
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
 _BUSY_SECONDS: Final = 30
+# PostgreSQL: the catalog fits into memory, and no statement is long enough to be compiled first.
+_FOR_SHORT_QUERIES: Final = "-c random_page_cost=1.1 -c jit=off"
 _WRITE_LOCK: Final = 0x776B6A75  # any number of our own, by which PostgreSQL knows the lock
 
 
@@ -31,6 +33,9 @@ def open_database(url: str) -> sa.Engine:
         engine = sa.create_engine(
             url,
             pool_pre_ping=not url.startswith("sqlite"),
+            connect_args={}
+            if url.startswith("sqlite") or "options=" in url
+            else {"options": _FOR_SHORT_QUERIES},
             json_serializer=lambda value: msgspec.json.encode(value).decode(),
             json_deserializer=msgspec.json.decode,
         )

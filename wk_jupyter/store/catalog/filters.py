@@ -28,17 +28,20 @@ _MAX_TAGS: Final = 100
 _LARGEST: Final = 2**63 - 1  # that databases count to
 
 
-def filters(query: DatasetQuery) -> list[ColumnElement[bool]]:
-    """Return what must be true of a dataset. Raises InvalidInput for what no database can be asked."""
+def filters(query: DatasetQuery, *, one_by_one: bool = False) -> list[ColumnElement[bool]]:
+    """Return what must be true of a dataset. Raises InvalidInput for what no database can be asked.
+
+    ``one_by_one``: the datasets that are asked about are fewer than those of a tag.
+    """
     _check(query)
     columns = datasets.c
     found = [*_words(query.search), *_of_indexed_columns(query)]
     if len(query.tags) > _MAX_TAGS:
         raise InvalidInput(f"tags: {len(query.tags)} are more than {_MAX_TAGS}.")
-    found += [
-        columns.id.in_(sa.select(dataset_tags.c.dataset_id).where(dataset_tags.c.tag == tag))
-        for tag in query.tags
-    ]
+    for tag in query.tags:
+        tagged = sa.select(dataset_tags.c.dataset_id).where(dataset_tags.c.tag == tag)
+        is_it = dataset_tags.c.dataset_id == columns.id
+        found.append(tagged.where(is_it).exists() if one_by_one else columns.id.in_(tagged))
     if query.team_id is not None:
         found.append(_allowed(query.team_id))
     if query.owner_id is not None:

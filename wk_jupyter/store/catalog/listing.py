@@ -9,7 +9,9 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement
+from sqlalchemy.sql.visitors import InternalTraversal
 
 from wk_jupyter.store.catalog.filters import are_indexed, filters
 from wk_jupyter.store.catalog.grants import dataset_grants
@@ -28,6 +30,30 @@ _TEAMS: Final = sa.select(teams, organizations.c.name.label("organization")).joi
 )
 _SIZE_SECONDS: Final = 60.0
 _IDS_AT_ONCE: Final = 500  # databases have limits
+
+
+class Unindexed(ColumnElement[Any]):
+    """A column by which SQLite's planner shall not look rows up: it thinks too highly of some indexes.
+
+    Other databases have statistics by themselves and are told nothing.
+    """
+
+    inherit_cache = True
+    _traverse_internals = [("column", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - read by SQLAlchemy
+
+    def __init__(self, column: sa.Column[Any]) -> None:
+        self.column = column
+        self.type = column.type
+
+
+@compiles(Unindexed)
+def _plain(element: Unindexed, compiler: Any, **options: Any) -> str:
+    return str(compiler.process(element.column, **options))
+
+
+@compiles(Unindexed, "sqlite")
+def _with_plus(element: Unindexed, compiler: Any, **options: Any) -> str:
+    return f"+{compiler.process(element.column, **options)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +156,7 @@ def find_dataset(connection: sa.Connection, condition: ColumnElement[bool]) -> D
 
 @lru_cache(maxsize=256)
 def _statements(listed: Listed, query: DatasetQuery) -> _Statements:
-    where = filters(query)
+    where = filters(query, one_by_one=len(listed.parts) > 2)  # a member's parts, which are small
     keys = _keys(query)
     count = _count(listed.parts, where)
     if are_indexed(query):
