@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wk_jupyter import errors, samples
     from wk_jupyter.client.connection import Connection, connect
     from wk_jupyter.client.dataset import Dataset
+    from wk_jupyter.client.folders import Folder, folders
     from wk_jupyter.client.layer import Layer, RoundedBoxWarning
     from wk_jupyter.client.opening import open_dataset as open  # noqa: A004 wk.open is meant to read so
     from wk_jupyter.client.table import DatasetTable, datasets, refresh
@@ -34,6 +35,7 @@ __all__ = [
     "Connection",
     "Dataset",
     "DatasetTable",
+    "Folder",
     "Layer",
     "Mag",
     "RoundedBoxWarning",
@@ -43,6 +45,7 @@ __all__ = [
     "connect",
     "datasets",
     "errors",
+    "folders",
     "open",
     "refresh",
     "samples",
@@ -54,6 +57,7 @@ _HOMES: Final[dict[str, tuple[str, str | None]]] = {
     "Connection": ("client.connection", "Connection"),
     "Dataset": ("client.dataset", "Dataset"),
     "DatasetTable": ("client.table", "DatasetTable"),
+    "Folder": ("client.folders", "Folder"),
     "Layer": ("client.layer", "Layer"),
     "Mag": ("geometry", "Mag"),
     "RoundedBoxWarning": ("client.layer", "RoundedBoxWarning"),
@@ -63,6 +67,7 @@ _HOMES: Final[dict[str, tuple[str, str | None]]] = {
     "connect": ("client.connection", "connect"),
     "datasets": ("client.table", "datasets"),
     "errors": ("errors", None),
+    "folders": ("client.folders", "folders"),
     "open": ("client.opening", "open_dataset"),
     "refresh": ("client.table", "refresh"),
     "samples": ("samples", None),

@@ -6,15 +6,8 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
+from wk_jupyter.api.metadata import MetadataEntry
 from wk_jupyter.api.wire import Wire
-
-
-class MetadataEntry(Wire):
-    """``type``: string, number or string[]."""
-
-    key: str
-    type: str
-    value: Any
 
 
 class LayerRenaming(Wire):

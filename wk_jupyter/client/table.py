@@ -24,9 +24,18 @@ _THUMBNAIL: Final = 48
 class DatasetTable:
     """Datasets, page by page. ``len()`` is the count of all; ``table[0]`` or ``table["name"]`` opens one."""
 
-    def __init__(self, connection: Connection, search: str | None = None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        search: str | None = None,
+        *,
+        folder: str | None = None,
+        subfolders: bool = False,
+    ) -> None:
+        """``folder``: the id of the one that they lie in, or, with ``subfolders``, somewhere below."""
         self.connection = connection
         self.search = search
+        self._place = {} if folder is None else {"folderId": folder, "includeSubfolders": subfolders}
         self._pages: dict[int, list[dict[str, Any]]] = {}
         self._total: int | None = None
 
@@ -80,7 +89,7 @@ class DatasetTable:
 
     def _repr_html_(self) -> str:
         if len(self) == 0:
-            return _empty(self.search)
+            return _empty(self.search, in_folder=bool(self._place))
         entries = [self._entry(number) for number in range(min(len(self), _SHOWN))]
         with ThreadPoolExecutor(4) as pool:
             pictures = list(pool.map(self._picture, entries))
@@ -107,7 +116,12 @@ class DatasetTable:
     def _page(self, number: int) -> list[dict[str, Any]]:
         if number not in self._pages:
             entries, total = self.connection.listed(
-                "datasets", searchQuery=self.search, limit=_PAGE, pageNumber=number, includeTotalCount=True
+                "datasets",
+                searchQuery=self.search,
+                limit=_PAGE,
+                pageNumber=number,
+                includeTotalCount=True,
+                **self._place,
             )
             self._pages[number] = entries
             self._total = total
@@ -187,9 +201,11 @@ def _unbroken(text: str) -> str:
     return f"<span style='white-space:nowrap'>{text}</span>"
 
 
-def _empty(search: str | None) -> str:
+def _empty(search: str | None, *, in_folder: bool) -> str:
     if search:
         return f"<div>No dataset has “{escape(search)}” in its name, tags, description or layers.</div>"
+    if in_folder:
+        return "<div>There are no datasets in this folder.</div>"
     return (
         "<div>There are no datasets yet. Put a folder into <code>binaryData/&lt;organization&gt;/</code> "
         "of the data directory and call <code>wk.refresh()</code>, or make one: "
