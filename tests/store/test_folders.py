@@ -482,11 +482,12 @@ def test_only_an_empty_folder_is_deleted(lab, store, ada):
 
 def test_what_is_in_the_trash_comes_back_to_the_root(lab, store, ada):
     folder = lab.folder("a", lab.team("readers"))
-    lab.put("one", folder, trashed=1)
+    lab.put("one", folder)
+    dataset = store.dataset_in_folder(ada, "lab", "one").id
+    store.trash.delete(ada, dataset)
     lab.folders.delete(ada, folder)
-    with store.context.engine.connect() as connection:
-        place = sa.select(datasets.c.folder_id, datasets.c.trashed).where(datasets.c.directory_name == "one")
-        assert connection.execute(place).one() == (lab.root, 1)
+    restored = store.trash.restore(ada, dataset)
+    assert (restored.folder_id, restored.trashed, restored.cumulative_team_ids) == (lab.root, None, set())
 
 
 def test_the_root_is_renamed_and_shown_to_teams(lab, ada):
