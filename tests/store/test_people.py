@@ -209,6 +209,8 @@ def test_changes_are_noted(store, ada):
         ("team", "added", team),
         ("user", "changed", bob.user_id),
         ("team", "removed", team),
+        ("dataset", "changed", None),
+        ("folder", "changed", None),
     ]
 
 

@@ -13,6 +13,7 @@ from wk_jupyter.api.versions import CURRENT_API_VERSION
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+EVENT_STREAM: Final = "text/event-stream"
 _REFERENCE: Final = "#/components/schemas/{name}"
 _SECURITY: Final = {
     "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"},
@@ -50,6 +51,8 @@ class Described(Protocol):
     def body(self) -> Any: ...
     @property
     def response(self) -> Any: ...
+    @property
+    def streamed(self) -> bool: ...
     @property
     def access_text(self) -> str: ...
     @property
@@ -98,7 +101,7 @@ def _operation(operation: Described, schemas: dict[str, Any]) -> dict[str, Any]:
         "description": f"For {operation.access_text}.",
         "tags": [operation.area],
         "parameters": _parameters(operation),
-        "responses": {"200": _success(operation.response, schemas), "default": error},
+        "responses": {"200": _success(operation, schemas), "default": error},
         "security": [{name: []} for name in _SECURITY] + ([] if operation.needs_sign_in else [{}]),
     }
     if operation.body is not None:
@@ -126,12 +129,13 @@ def _parameters(operation: Described) -> list[dict[str, Any]]:
     ]
 
 
-def _success(response: Any, schemas: dict[str, Any]) -> dict[str, Any]:
-    if response is None:
-        return {"description": "Done"}
-    if isinstance(response, str):
-        return {"description": "Done", "content": {response: {}}}
-    return {"description": "Done", "content": _json(schemas[repr(response)])}
+def _success(operation: Described, schemas: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(operation.response, str):
+        return {"description": "Done", "content": {operation.response: {}}}
+    schema = schemas[repr(operation.response)]
+    if operation.streamed:
+        return {"description": "Events as they happen", "content": {EVENT_STREAM: {"schema": schema}}}
+    return {"description": "Done", "content": _json(schema)}
 
 
 def _json(schema: Any) -> dict[str, Any]:

@@ -52,6 +52,11 @@ _HTTP_MESSAGES: Final = {
         hint="The header Allow and api/openapi.json name the methods.",
         code="method_not_allowed",
     ),
+    HTTPStatus.TOO_MANY_REQUESTS: Message(
+        error="You have as many streams of events open as one may have.",
+        hint="Close other pages of this server.",
+        code="too_many_streams",
+    ),
 }
 
 

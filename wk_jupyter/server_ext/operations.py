@@ -27,7 +27,7 @@ class Operation:
     """One method of one address below ``<base_url>wk/``.
 
     ``path`` names its variables in braces: ``{dataset}`` is one piece, ``{rest*}`` any number of them.
-    ``response`` is a model or a media type.
+    ``response`` is a model or a media type; ``streamed``: many of the model, as server-sent events.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -39,6 +39,7 @@ class Operation:
     response: Any
     query: type[msgspec.Struct] | None = None
     body: Any = None
+    streamed: bool = False
 
     @property
     def variables(self) -> tuple[str, ...]:

@@ -9,10 +9,12 @@ from wk_jupyter.api import models
 from wk_jupyter.api import people as wire
 from wk_jupyter.api.dataset_settings import Access as AccessExplained
 from wk_jupyter.api.dataset_settings import AccessQuery, DatasetUpdate, DeletionQuery, SharingToken
+from wk_jupyter.api.events import Event, EventsQuery
 from wk_jupyter.server_ext.handlers import (
     bricks,
     dataset_settings,
     datasets,
+    events,
     folders,
     people,
     pictures,
@@ -43,7 +45,12 @@ _SERVER: Final = (
         "GET", "api", "datastores", server.DataStoresHandler, OPEN, "Where voxels are", list[models.DataStore]
     ),
     Operation("GET", "api", "openapi.json", server.OpenApiHandler, OPEN, "This description", JSON),
-)
+    Operation(
+        "GET", "api", "events", events.EventsHandler, SIGNED_IN,
+        "What happens to datasets, folders, teams and users that one may see, as it happens",
+        Event, query=EventsQuery, streamed=True,
+    ),
+)  # fmt: skip
 
 _PEOPLE: Final = (
     Operation("GET", "api", "user", people.CurrentUserHandler, SIGNED_IN, "Who is asking", wire.User),

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
+from wk_jupyter.server_ext.event_feed import EventFeed
 from wk_jupyter.server_ext.picture_cache import PictureCache
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from wk_jupyter.store import DatasetRecord, ScanReport, Store
     from wk_jupyter.store.access import Principal
+    from wk_jupyter.store.events import Report
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,6 +57,7 @@ class Services:
         self.log = log
         self.threads = ThreadPoolExecutor(limits.concurrent_decodes + 2, thread_name_prefix="wk_jupyter")
         self.pictures = PictureCache(limits.kept_picture_bytes)
+        self.events = EventFeed(self.read_events, log)
         self.decode_slots = asyncio.Semaphore(limits.concurrent_decodes)
         self.allowed_hosts: set[str] = set()
         self.scanning = False
@@ -73,9 +76,14 @@ class Services:
         """The store, opened when this is first asked."""
         if self._opened is None:
             if self._opening is None or (self._opening.done() and self._opening.exception()):
-                self._opening = asyncio.ensure_future(self.run(self._open))
+                self._opening = asyncio.ensure_future(self.run(self._open_listening))
             self._opened = await asyncio.shield(self._opening)
         return self._opened
+
+    def _open_listening(self) -> Store:
+        store = self._open()
+        store.changes.listen(self.events.wake)
+        return store
 
     def folder(self, record: DatasetRecord) -> Path | None:
         """Where a dataset lies, as far as the store is open."""
@@ -85,6 +93,10 @@ class Services:
         """Call what may block on a thread."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.threads, lambda: function(*args, **kwargs))
+
+    async def read_events(self, number: int) -> Report:
+        """What happened after a change, for everybody; see ``store.events``."""
+        return await self.run((await self.store()).events.read, number)
 
     async def scan(self) -> ScanReport:
         """Compare the data directory with the catalog."""
@@ -143,7 +155,8 @@ class Services:
             await asyncio.sleep(interval_seconds)
 
     def close(self) -> None:
-        """Let go of files and threads."""
+        """Let go of pages, files and threads."""
+        self.events.close()
         self.threads.shutdown(wait=False, cancel_futures=True)
         if self._opened is not None:
             self._opened.close()

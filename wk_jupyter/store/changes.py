@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from wk_jupyter.store.catalog.database import now_ms, writing
 from wk_jupyter.store.catalog.tables import changes
-from wk_jupyter.store.records import DatasetRecord
+from wk_jupyter.store.records import DatasetRecord, FolderRecord, UserRecord
 
 Noun: TypeAlias = Literal["dataset", "folder", "team", "user"]
 Kind: TypeAlias = Literal["added", "changed", "removed"]
@@ -50,9 +50,9 @@ class Writer:
         subject_id: str | None,
         organization_id: str,
         *,
-        before: DatasetRecord | None = None,
+        before: DatasetRecord | FolderRecord | UserRecord | None = None,
     ) -> None:
-        """Note a change. ``before`` is the dataset as it was, for those who lose sight of it."""
+        """Note a change. ``before`` is the subject as it was, for those who lose or gain sight of it."""
         self.notes.append(
             {
                 "time": now_ms(),
@@ -102,11 +102,16 @@ class Changes:
             return [Change(*row) for row in connection.execute(rows)]
 
 
-def visibility(dataset: DatasetRecord) -> dict[str, Any]:
-    """Return what decides who may see a dataset, as JSON."""
+def visibility(subject: DatasetRecord | FolderRecord | UserRecord) -> dict[str, Any]:
+    """Return what decides who may see something, as JSON."""
+    if isinstance(subject, UserRecord):
+        return {"team_ids": sorted(membership.team_id for membership in subject.memberships)}
+    teams = {"team_ids": sorted(subject.cumulative_team_ids)}
+    if isinstance(subject, FolderRecord):
+        return {"parent_id": subject.parent_id, **teams}
     return {
-        "is_public": dataset.is_public,
-        "owner_id": dataset.owner_id,
-        "team_ids": sorted(dataset.cumulative_team_ids),
-        "trashed": dataset.trashed,
+        "is_public": subject.is_public,
+        "owner_id": subject.owner_id,
+        "trashed": subject.trashed,
+        **teams,
     }

@@ -142,7 +142,7 @@ class Folders:
                 write_teams(connection, folder_teams, key, current=folder.team_ids, wanted=allowed)
                 writer.note("dataset", "changed", None, folder.organization_id)  # others see them now
             if values or allowed != folder.team_ids:
-                writer.note("folder", "changed", folder.id, folder.organization_id)
+                writer.note("folder", "changed", folder.id, folder.organization_id, before=folder)
             # Without asking again whether she may: she may have taken away the team by which she did.
             return find_folder(connection, folder.id) or folder
 
@@ -168,7 +168,7 @@ class Folders:
                 with _each_name_once(writer, folder.name):
                     place = sa.update(folders).where(folders.c.id == folder.id).values(parent_id=target.id)
                     connection.execute(place)
-                writer.note("folder", "changed", folder.id, folder.organization_id)
+                writer.note("folder", "changed", folder.id, folder.organization_id, before=folder)
                 writer.note("dataset", "changed", None, folder.organization_id)  # others see them now
             before, after = folder.cumulative_team_ids, moved.cumulative_team_ids
             return FolderMove(
@@ -203,7 +203,7 @@ class Folders:
             if connection.execute(in_it.values(folder_id=root_id)).rowcount:
                 writer.note("dataset", "changed", None, folder.organization_id)
             connection.execute(sa.delete(folders).where(folders.c.id == folder.id))
-            writer.note("folder", "removed", folder.id, folder.organization_id)
+            writer.note("folder", "removed", folder.id, folder.organization_id, before=folder)
 
     # --- shared -----------------------------------------------------------------------------
 

@@ -85,7 +85,7 @@ class People:
         with self._context.changes.writing() as writer:
             user = _user(writer.connection, principal, user_id)
             if self._apply(writer, principal, user, patch):
-                writer.note("user", "changed", user_id, user.organization_id)
+                writer.note("user", "changed", user_id, user.organization_id, before=user)
             # Without asking again: she may have left the team by which she was seen.
             return find_users(writer.connection, users.c.id == user_id)[0]
 
@@ -187,6 +187,8 @@ class People:
                 raise InvalidInput(f"the team {found[0].name!r} is everybody's: it cannot be deleted.")
             writer.connection.execute(sa.delete(teams).where(teams.c.id == team_id))
             writer.note("team", "removed", team_id, found[0].organization_id)
+            writer.note("dataset", "changed", None, found[0].organization_id)  # its members see less now
+            writer.note("folder", "changed", None, found[0].organization_id)
 
     # --- shared -----------------------------------------------------------------------------
 
@@ -217,7 +219,7 @@ def _checked(user: UserRecord, patch: UserPatch) -> dict[str, Any]:
 
 
 def _managed_by(principal: Principal, user: UserRecord) -> bool:
-    return any(each.team_id in principal.managed_team_ids for each in user.memberships)
+    return not principal.managed_team_ids.isdisjoint(team_ids_of(user))
 
 
 def _visible_users(principal: Principal) -> sa.ColumnElement[bool]:
@@ -229,6 +231,24 @@ def _visible_users(principal: Principal) -> sa.ColumnElement[bool]:
         team_members.c.team_id.in_(sorted(principal.managed_team_ids))
     )
     return sa.or_(users.c.id == principal.user_id, users.c.id.in_(subordinates))
+
+
+def sees_user(principal: Principal, organization_id: str, user_id: str, team_ids: Collection[str]) -> bool:
+    """The rule of ``_visible_users``, asked of one user with the teams that she is in."""
+    return (
+        principal.administers(organization_id)
+        or principal.user_id == user_id
+        or not principal.managed_team_ids.isdisjoint(team_ids)
+    )
+
+
+def team_ids_of(user: UserRecord) -> frozenset[str]:
+    return frozenset(each.team_id for each in user.memberships)
+
+
+def sees_team(principal: Principal, team: TeamRecord) -> bool:
+    """The rule of ``_visible_teams``, asked of one team."""
+    return principal.manages_datasets(team.organization_id) or team.id in principal.team_ids
 
 
 def _visible_teams(principal: Principal) -> sa.ColumnElement[bool]:

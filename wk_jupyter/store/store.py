@@ -30,6 +30,7 @@ from wk_jupyter.store.context import Context
 from wk_jupyter.store.data_dir import BINARY_DATA, CATALOG_FILE, prepare, read_or_make_id
 from wk_jupyter.store.dataset_settings import DatasetSettings
 from wk_jupyter.store.disk_usage import DiskUsage
+from wk_jupyter.store.events import Events
 from wk_jupyter.store.folder_tree import Folders
 from wk_jupyter.store.inbox import Inbox, Progress
 from wk_jupyter.store.links import broken_links
@@ -99,6 +100,7 @@ class Store:
         )
         self.authentication = Authentication(self.context)
         self.people = People(self.context)
+        self.events = Events(self.context)
         self.folders = Folders(self.context)
         self.settings = DatasetSettings(self.context)
         self.trash = Trash(self.context)

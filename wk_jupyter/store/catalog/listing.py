@@ -150,8 +150,14 @@ class DatasetReader:
 
 def find_dataset(connection: sa.Connection, condition: ColumnElement[bool]) -> DatasetRecord | None:
     """Return the dataset that meets the condition, read in a transaction that is open."""
-    row = connection.execute(sa.select(*_SHOWN).select_from(_WITH_ORGANIZATION).where(condition)).first()
-    return None if row is None else _records(connection, [row])[0]
+    found = find_datasets(connection, condition)
+    return found[0] if found else None
+
+
+def find_datasets(connection: sa.Connection, condition: ColumnElement[bool]) -> list[DatasetRecord]:
+    """Return all datasets that meet the condition, read in a transaction that is open."""
+    rows = connection.execute(sa.select(*_SHOWN).select_from(_WITH_ORGANIZATION).where(condition)).all()
+    return _records(connection, rows)
 
 
 @lru_cache(maxsize=256)
