@@ -64,8 +64,8 @@ class Lab:
 
 
 @contextmanager
-def running_lab(folder: Path, data_dir: Path) -> Iterator[Lab]:
-    """Start JupyterLab, with folders of its own, below a prefix."""
+def running_lab(folder: Path, data_dir: Path, *, extension: bool = True) -> Iterator[Lab]:
+    """Start JupyterLab, with folders of its own, below a prefix; ``extension``: with ours enabled."""
     own = {kind: folder / kind.lower() for kind in ("CONFIG", "DATA", "RUNTIME")}
     (own["CONFIG"] / "labconfig").mkdir(parents=True)
     for name, settings in _SETTINGS.items():
@@ -78,7 +78,10 @@ def running_lab(folder: Path, data_dir: Path) -> Iterator[Lab]:
     command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--port=0"]
     command += ["--ServerApp.base_url=/a/b/", f"--IdentityProvider.token={TOKEN}"]
     command += [f"--{app}.expose_app_in_browser=True" for app in _EXPOSED]
-    command += [f"--WkJupyterApp.data_dir={data_dir}", "--WkJupyterApp.organization=lab"]
+    if extension:
+        command += [f"--WkJupyterApp.data_dir={data_dir}", "--WkJupyterApp.organization=lab"]
+    else:
+        command += ["--ServerApp.jpserver_extensions=wk_jupyter=False"]
     log = folder / "lab.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -106,12 +109,18 @@ class Notebook:
     """A notebook in a page. ``app`` is ``lab`` or ``notebooks`` (Notebook 7)."""
 
     def __init__(self, page: Page, lab: Lab, name: str, app: str = "lab") -> None:
-        self.page = page
+        self.page, self.lab, self.name = page, lab, name
         place = f"doc/tree/{name}" if app == "lab" else f"notebooks/{name}"
         page.goto(f"{lab.url}{place}?token={TOKEN}")
         page.wait_for_function(
             "globalThis.jupyterapp?.shell?.currentWidget?.sessionContext?.isReady", timeout=60_000
         )
+
+    def save(self) -> None:
+        """Save the notebook, with the state of its widgets, as this project's settings have it."""
+        self.command("docmanager:save")
+        file = self.lab.root / self.name
+        until(lambda: "widget-state+json" in file.read_text(), "it is saved")
 
     def run_all(self) -> None:
         """Run all cells, and wait until they have finished."""
@@ -145,6 +154,7 @@ class Notebook:
         self.page.evaluate(run, [name, options])
 
     def shut_down(self) -> None:
+        """End the notebook's kernel."""
         self.page.evaluate("jupyterapp.shell.currentWidget?.sessionContext?.shutdown()")
 
 

@@ -13,10 +13,10 @@ interface Reply {
 
 const MAX_REPLY_BYTES = 2 ** 20; // larger messages get stuck on their way to some pages
 const MAX_OPEN = 2; // the kernel answers one after the other: more would only wait there
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 10_000;
 
 const SILENT =
-  "The kernel does not answer: it is busy, or was restarted. The picture goes on when the kernel has time; after a restart, run the cell again.";
+  "The kernel does not answer: it is busy, or has not run this cell. The picture goes on when the kernel has time; after a restart, run the cell again.";
 
 /**
  * Bricks from the kernel, by the widget's own messages: for data that no server offers. What is no longer

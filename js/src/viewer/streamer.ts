@@ -21,6 +21,7 @@ const BRICK_RETRY_MS = 60_000;
 const REQUEST_RETRY_MS = 10_000;
 
 const BRICK_TROUBLE = "brick ";
+const REQUEST_TROUBLE = "request ";
 
 export interface StreamerEvents {
   /** Bricks came in: draw. */
@@ -56,7 +57,7 @@ export class Streamer {
       source,
       {
         arrived: (brick, result, byRequest) => this.arrived(brick, result, byRequest),
-        trouble: (layer, message) => this.setTrouble(`request ${layer}`, layer, message),
+        trouble: (layer, message) => this.setTrouble(`${REQUEST_TROUBLE}${layer}`, layer, message),
         answered: () => this.events.changed(),
       },
       undefined,
@@ -67,6 +68,11 @@ export class Streamer {
   /** Whether everything that the view shows is known. */
   get isComplete(): boolean {
     return this.layers.every((layer) => layer.isComplete);
+  }
+
+  /** Whether requests fail, so that nothing comes although bricks are waited for. */
+  get isHeldUp(): boolean {
+    return [...this.troubles.keys()].some((key) => key.startsWith(REQUEST_TROUBLE));
   }
 
   /**

@@ -338,9 +338,9 @@ export class Viewer implements ViewerHandle, Controls {
     const isLoading = this.renderer !== null && (isMore || !streamer.isComplete);
     const mags = this.shownLayers().map((layer) => layer.mag);
     stage.status.showView(state.position, state.zoom, mags);
+    stage.overlay.setBusy(isLoading && !streamer.isHeldUp); // else words tell what is waited for
     if (isLoading !== this.isLoading) {
       this.isLoading = isLoading;
-      stage.overlay.setBusy(isLoading);
       this.events.emit("loading", isLoading);
     }
     if (this.renderer !== null) this.setProblem(this.dataProblem);
