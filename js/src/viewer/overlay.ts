@@ -39,7 +39,10 @@ export class Overlay {
       const parts = this.panels.get(id) as PanelParts;
       const panel = panels.find(({ plane }) => plane.id === id);
       parts.frame.hidden = panel === undefined;
-      if (panel !== undefined) placePanel(parts, panel, nanometersPerPixel);
+      if (panel === undefined) continue;
+      placePanel(parts, panel, nanometersPerPixel);
+      // Where one plane is alone no other is seen to run through it.
+      for (const line of parts.lines) line.hidden = panels.length === 1;
     }
     this.facts.hidden = rest === null;
     if (rest !== null) setRect(this.facts, rest);
@@ -71,10 +74,8 @@ function makePanel(parent: HTMLElement, plane: Plane): PanelParts {
   return { frame, lines: [across, down], scale, label };
 }
 
-function placePanel({ frame, lines, scale, label }: PanelParts, { rect }: Panel, nm: number): void {
+function placePanel({ frame, scale, label }: PanelParts, { rect }: Panel, nm: number): void {
   setRect(frame, rect);
-  const isAlone = frame.parentElement?.querySelectorAll(".wk-panel:not([hidden])").length === 1;
-  for (const line of lines) line.hidden = isAlone;
   const bar = scaleBar(nm, Math.min(LONGEST_SCALE, rect.width * 0.4));
   scale.style.width = `${bar.pixels}px`;
   label.textContent = bar.label;

@@ -175,6 +175,25 @@ test("a maximised panel fills the stage, and the full stop or Escape gives the o
   expect(document.activeElement).not.toBe(shown.root);
 });
 
+test("the lines of other planes are gone while a panel is alone, and come back with them", async () => {
+  const shown = await show();
+  const lines = () => {
+    const found = shown.root.querySelectorAll<HTMLElement>(".wk-panel:not([hidden]) .wk-line");
+    return [...found].filter(({ hidden }) => !hidden).length;
+  };
+  expect(lines()).toBe(6);
+  for (const plane of ["xy", "yz", "xz"] as const) {
+    const { left, top } = shown.panel(plane);
+    point(shown, "pointermove", left + 5, top + 5);
+    press(shown, ".");
+    await shown.viewer.settled();
+    expect(lines(), plane).toBe(0);
+    press(shown, ".");
+    await shown.viewer.settled();
+    expect(lines(), plane).toBe(6);
+  }
+});
+
 test("hovering tells the voxel and its values, ids exactly, and lights the segment up", async () => {
   const shown = await show({ layers: { ids: { opacity: 40 } } });
   const { left, top, width } = shown.panel("xy");
@@ -254,6 +273,21 @@ test("loading begins and ends, and then nothing is drawn any more", async () => 
   expect(frames).toHaveBeenCalledTimes(1);
   expect(draws).not.toHaveBeenCalled();
   vi.restoreAllMocks();
+});
+
+test("while requests fail words stand in the place of the bar, until data come", async () => {
+  const source = makeSource();
+  const fetch = vi.spyOn(source, "fetch").mockRejectedValue(new Error("The server is gone."));
+  const { viewer, root } = mount(sceneOf(LAYERS), source, { zoom: 1 });
+  const bar = root.querySelector<HTMLElement>(".wk-busy") as HTMLElement;
+  const message = root.querySelector<HTMLElement>(".wk-message") as HTMLElement;
+  expect(bar.hidden).toBe(false);
+  await until(() => message.textContent?.includes("The server is gone.") === true);
+  expect(bar.hidden).toBe(true);
+  fetch.mockRestore();
+  await viewer.settled();
+  expect(message.hidden).toBe(true);
+  expect(bar.hidden).toBe(true);
 });
 
 test("a frame that falls into a moment of being hidden is made up for", async () => {
