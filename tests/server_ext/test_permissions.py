@@ -36,6 +36,17 @@ UNSEEING = dict.fromkeys((MEMBER, OUTSIDER, DEACTIVATED, WRONG_SHARING, ANONYMOU
 EVERYBODY: dict[str, int] = {}
 EDITABLE = UNSEEING | dict.fromkeys((BY_TEAM, BY_FOLDER, SHARING), 403)
 MEMBERS_WHO_SEE = UNSEEING | {SHARING: 403}
+# Of the dataset itself: what one may not see, one may not borrow from either.
+REFERENCE = {"sourceDatasetId": "{dataset}", "sourceLayerName": "color", "targetLayerName": "color again"}
+MAG_REFERENCE = REFERENCE | {"targetLayerName": "color", "sourceMag": [2, 2, 1], "targetMag": [4, 4, 1]}
+ATTACHMENT_REFERENCE = {
+    "sourceDatasetId": "{dataset}",
+    "sourceLayerName": "segmentation",
+    "targetLayerName": "segmentation",
+    "attachmentType": "agglomerate",
+    "sourceAttachmentName": "view 1",
+    "targetAttachmentName": "again",
+}
 EXPLAINED = NOT_SIGNED_IN | {MEMBER: 404, OUTSIDER: 404}
 TEAMS = object()  # the team that is there already
 SIGNED_IN_ROLES = tuple(role for role in ROLES if role not in NOT_SIGNED_IN)
@@ -85,6 +96,9 @@ MATRIX = {
     ("PATCH", "api", "datasets/{dataset}/updatePartial"): ({"description": "{role}"}, EDITABLE),
     ("PATCH", "api", "datasets/{dataset}"): ({"tags": ["{role}"]}, EDITABLE),
     ("DELETE", "api", "datasets/{dataset}"): (None, EDITABLE),
+    ("POST", "api", "datasets/{dataset}/compose/addLayer"): (REFERENCE, EDITABLE),
+    ("POST", "api", "datasets/{dataset}/compose/addMag"): (MAG_REFERENCE, EDITABLE),
+    ("POST", "api", "datasets/{dataset}/compose/addAttachment"): (ATTACHMENT_REFERENCE, EDITABLE),
     ("POST", "api", "datasets/{dataset}/restore"): (None, EDITABLE),
     ("PATCH", "api", "datasets/{dataset}/teams"): (TEAMS, EDITABLE),
     ("GET", "api", "datasets/{dataset}/sharingToken"): (None, MEMBERS_WHO_SEE),
@@ -163,15 +177,16 @@ def address(key, **named: str) -> str:
     return f"{area}/{path.replace('*}', '}')}{query}".format_map(values)
 
 
-def filled(body, role: str, roles: Roles):
+def filled(body, role: str, roles: Roles, dataset: str):
     """A body with what has to differ from role to role."""
     if body is TEAMS:
         return [roles.team]
     if not isinstance(body, dict):
         return body
-    return {
-        key: value.replace("{role}", f"of {role}") if isinstance(value, str) else value
-        for key, value in body.items()
+    text = {key: value for key, value in body.items() if isinstance(value, str)}
+    return body | {
+        key: value.replace("{role}", f"of {role}").replace("{dataset}", dataset)
+        for key, value in text.items()
     }
 
 
@@ -200,7 +215,7 @@ async def statuses(wk, roles: Roles, role: str, name: str) -> dict[tuple[str, st
     found = {}
     for key, (body, _) in MATRIX.items():
         where = address(key, dataset=dataset, directory=name, **places)
-        reply = await begun(wk, key[0], where, role=role, json=filled(body, role, roles))
+        reply = await begun(wk, key[0], where, role=role, json=filled(body, role, roles, dataset))
         found[key] = reply.status_code
         if reply.status_code >= 400:
             (message,) = reply.json()["messages"]

@@ -33,6 +33,25 @@ class DatasetUpdate(Wire):
     expected: dict[str, Any] | None = None
 
 
+class ComposedLayer(Wire):
+    source_dataset_id: str
+    source_layer_name: str
+    target_layer_name: str
+
+
+class ComposedMag(ComposedLayer, kw_only=True):
+    source_mag: tuple[int, int, int]
+    target_mag: tuple[int, int, int]
+
+
+class ComposedAttachment(ComposedLayer, kw_only=True):
+    """``attachmentType`` as it stands in a layer's ``attachments``, or in addresses."""
+
+    attachment_type: str
+    source_attachment_name: str
+    target_attachment_name: str
+
+
 class DeletionQuery(Wire):
     """``purge``: for good, not to the trash."""
 

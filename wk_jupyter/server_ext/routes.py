@@ -8,10 +8,19 @@ from wk_jupyter.api import folders as folder_wire
 from wk_jupyter.api import models
 from wk_jupyter.api import people as wire
 from wk_jupyter.api.dataset_settings import Access as AccessExplained
-from wk_jupyter.api.dataset_settings import AccessQuery, DatasetUpdate, DeletionQuery, SharingToken
+from wk_jupyter.api.dataset_settings import (
+    AccessQuery,
+    ComposedAttachment,
+    ComposedLayer,
+    ComposedMag,
+    DatasetUpdate,
+    DeletionQuery,
+    SharingToken,
+)
 from wk_jupyter.api.events import Event, EventsQuery
 from wk_jupyter.server_ext.handlers import (
     bricks,
+    composing,
     dataset_settings,
     datasets,
     events,
@@ -131,6 +140,17 @@ _SETTINGS: Final = (
     Operation(
         "DELETE", "api", "datasets/{dataset}", dataset_settings.DatasetChangeHandler, VISIBLE,
         "Move a dataset to the trash", JSON, query=DeletionQuery,
+    ),
+    *(
+        Operation(
+            "POST", "api", f"datasets/{{dataset}}/compose/{action}", handler, VISIBLE,
+            f"Refer to {what} of another dataset", models.Dataset, body=body,
+        )
+        for action, handler, what, body in (
+            ("addLayer", composing.AddLayerHandler, "a layer", ComposedLayer),
+            ("addMag", composing.AddMagHandler, "a mag", ComposedMag),
+            ("addAttachment", composing.AddAttachmentHandler, "an attachment", ComposedAttachment),
+        )
     ),
     Operation(
         "POST", "api", "datasets/{dataset}/restore", dataset_settings.RestoreHandler, VISIBLE,

@@ -26,6 +26,7 @@ from wk_jupyter.store.catalog.tables import datasets, organizations, users
 from wk_jupyter.store.catalog.text import storable
 from wk_jupyter.store.catalog.users import ensure_owner, find_users
 from wk_jupyter.store.changes import Changes
+from wk_jupyter.store.composing import Composing
 from wk_jupyter.store.context import Context
 from wk_jupyter.store.data_dir import BINARY_DATA, CATALOG_FILE, prepare, read_or_make_id
 from wk_jupyter.store.dataset_settings import DatasetSettings
@@ -104,6 +105,7 @@ class Store:
         self.folders = Folders(self.context)
         self.settings = DatasetSettings(self.context)
         self.trash = Trash(self.context)
+        self.composing = Composing(self.context)
         self.tokens = Tokens(self.context)
 
     def scan(self, progress: Progress | None = None, cancelled: threading.Event | None = None) -> ScanReport:
