@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,12 @@ def pytest_collection_modifyitems(items) -> None:
             item.add_marker(pytest.mark.peers)
 
 
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory) -> Iterator[Server]:
+    with running_server(tmp_path_factory.mktemp("own_server")) as running:
+        yield running
+
+
 @pytest.fixture(scope="session")
 def peer_python() -> Path:
     python = PEERS / "bin" / "python"
@@ -69,7 +76,13 @@ def peer_python() -> Path:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory) -> Iterator[Server]:
-    home = tmp_path_factory.mktemp("server")
+    with running_server(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@contextmanager
+def running_server(home: Path) -> Iterator[Server]:
+    """A server of its own, for those who change what others read."""
     samples = write_samples(home / "data")
     folders = {f"JUPYTER_{kind}_DIR": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
     command = [

@@ -163,6 +163,8 @@ class Composing:
         return self._context.look_again(into.record)
 
     def _part(self, record: DatasetRecord) -> _Part:
+        if record.trashed is not None:
+            raise Conflict(f"the dataset {record.name!r} is in the trash.", hint="Restore it first.")
         return _Part(record, self._context.folder(record), self._context.data_source(record))
 
 
