@@ -1,8 +1,8 @@
 """How a dataset is shown: what its file, its admins and the caller say, over sensible defaults.
 
 Weakest first: built-in defaults < ``defaultViewConfiguration`` in the properties file < the admins'
-settings < the call. Each key is taken on its own. Invalid values fall back to the next weaker source,
-unknown keys and settings of layers that are gone are dropped. Keys are WEBKNOSSOS's.
+settings < the user's own < the call. Each key is taken on its own. Invalid values fall back to the next
+weaker source, unknown keys and settings of layers that are gone are dropped. Keys are WEBKNOSSOS's.
 """
 
 from __future__ import annotations
@@ -142,15 +142,17 @@ def value_range(layer: LayerSource) -> tuple[float, float]:
 
 
 def view_configuration(
-    source: DataSource, admin: Mapping[str, Any] | None = None, call: Mapping[str, Any] | None = None
+    source: DataSource,
+    admin: Mapping[str, Any] | None = None,
+    own: Mapping[str, Any] | None = None,
+    call: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Merge all sources into a complete configuration: the dataset's keys, and ``layers`` by name.
 
-    ``admin`` and ``call`` have the same form, and may be partial.
+    ``admin``, ``own`` and ``call`` have the same form, and may be partial.
     """
-    merged = _merge(
-        dataset_defaults(source), DATASET_CHECKS, [source.default_view_configuration, admin or {}, call or {}]
-    )
+    said = [each or {} for each in (admin, own, call)]
+    merged = _merge(dataset_defaults(source), DATASET_CHECKS, [source.default_view_configuration, *said])
     names = [layer.name for layer in source.layers if layer.category == "color"]
     wanted = [name for name in dict.fromkeys(merged["colorLayerOrder"]) if name in names]
     merged["colorLayerOrder"] = wanted + [name for name in names if name not in wanted]
@@ -164,13 +166,22 @@ def view_configuration(
                 _of_layer(source.default_view_configuration, layer.name),
                 layer.default_view_configuration,
                 layer.admin_view_configuration,
-                _of_layer(admin or {}, layer.name),
-                _of_layer(call or {}, layer.name),
+                *(_of_layer(each, layer.name) for each in said),
             ],
         )
         for layer in source.layers
     }
     return merged
+
+
+def known_settings(source: DataSource, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a configuration can be kept: known keys with valid values, of layers that are there."""
+    kept = _merge({}, DATASET_CHECKS, [wanted])
+    layers = {
+        layer.name: _merge({}, LAYER_CHECKS, [_of_layer(wanted, layer.name)]) for layer in source.layers
+    }
+    kept["layers"] = {name: settings for name, settings in layers.items() if settings}
+    return {key: value for key, value in kept.items() if key != "layers" or value}
 
 
 def _merge(

@@ -150,7 +150,7 @@ async def test_what_changed_meanwhile_is_told(wk, root):
     assert (await wk.request("PUT", address, json={"name": "a", "expected": expected})).status_code == 200
     reply = await wk.request("PUT", address, json={"name": "b", "expected": expected})
     assert reply.status_code == 409
-    assert "name is now 'a'" in reply.json()["messages"][0]["error"]
+    assert "and is now 'a'" in reply.json()["messages"][0]["error"]
     assert (await wk.get(address)).json()["name"] == "a"
 
 

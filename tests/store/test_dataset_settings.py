@@ -288,3 +288,25 @@ def test_a_scan_keeps_what_was_set(lab):
         "Cells", ("a",), "words", True, before.id,
     )  # fmt: skip
     assert found(lab, "words") == ["cells"]
+
+
+def test_a_data_source_that_somebody_else_edited_is_not_overwritten(lab):
+    """Also by one who read it before the catalog has looked at the file again."""
+    layer, *rest = (each.to_document() for each in lab.store.data_source(lab.dataset("cells")).layers)
+    others = [{"name": each["name"]} for each in rest]
+    seen = {"dataLayers": [{"name": layer["name"], "category": layer["category"]}, *others]}
+    other = "color" if layer["category"] == "segmentation" else "segmentation"
+    change = {"dataLayers": [{"name": layer["name"], "category": other}, *others]}
+    update(lab, data_source=change, expected={"dataSource": seen})
+    with pytest.raises(Conflict, match=f"category of {layer['name']} was .* and is now '{other}'") as caught:
+        update(lab, data_source=change, expected={"dataSource": seen})
+    assert caught.value.details["changed"] == {f"category of {layer['name']}": other}
+    with pytest.raises(Conflict, match="layers was"):
+        update(
+            lab, data_source={"scale": [1, 1, 1]}, expected={"dataSource": {"dataLayers": [{"name": "gone"}]}}
+        )
+    with pytest.raises(Conflict, match="scale was"):
+        update(lab, data_source={"scale": [1, 1, 1]}, expected={"dataSource": {"scale": [9, 9, 9]}})
+    for nonsense in (7, {"dataLayers": 7}, {"dataLayers": [{}]}):
+        with pytest.raises(InvalidInput, match="expected"):
+            update(lab, data_source={"scale": [1, 1, 1]}, expected={"dataSource": nonsense})

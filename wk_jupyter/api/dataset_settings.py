@@ -58,6 +58,23 @@ class DeletionQuery(Wire):
     purge: bool = False
 
 
+class AllowedTeamsUpdate(Wire):
+    """``teams`` are ids; ``expected`` those that the sender last saw."""
+
+    teams: list[str]
+    expected: list[str] | None = None
+
+
+class ViewUpdate(Wire):
+    """Settings of one's own, which are put over those that there are, after ``forget`` has been forgotten.
+
+    Its entries are paths, as ``["zoom"]`` or ``["layers", "color", "alpha"]``; ``[]``: all of them.
+    """
+
+    settings: dict[str, Any] = {}  # noqa: RUF012 - msgspec copies it
+    forget: list[list[str]] = []  # noqa: RUF012
+
+
 class SharingToken(Wire):
     sharing_token: str
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from msgspec import UNSET, UnsetType
+
 from wk_jupyter.api.people import Team
 from wk_jupyter.api.wire import Wire
 
@@ -19,9 +21,12 @@ Json = dict[str, Any]
 
 
 class Message(Wire):
+    """``changed``: of a conflict, the fields that somebody else changed, as they are now."""
+
     error: str
     hint: str = ""
     code: str = "error"
+    changed: Json | UnsetType = UNSET
 
 
 class Messages(Wire):

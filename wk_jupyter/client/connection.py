@@ -159,9 +159,11 @@ def _error_of(answer: httpx.Response) -> errors.WkError:
     try:
         message = msgspec.json.decode(answer.content)["messages"][0]
         text, hint, code = message["error"], message.get("hint", ""), message.get("code", "")
+        details = {"changed": message["changed"]} if "changed" in message else {}
     except (msgspec.DecodeError, LookupError, TypeError, AttributeError):
         text, hint, code = f"the server answered {answer.status_code} {answer.reason_phrase}.", "", ""
+        details = {}
         if 300 <= answer.status_code < 400:
             hint = "It redirects, as login pages do: is the token right?"
     kind = _BY_CODE.get(code) or _BY_STATUS.get(answer.status_code, errors.WkError)
-    return kind(text, hint=hint)
+    return kind(text, hint=hint, **details)

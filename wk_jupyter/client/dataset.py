@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wk_jupyter.client.connection import Connection
+from wk_jupyter.client.dataset_settings import DatasetSettings
 from wk_jupyter.client.http_source import HttpSource
 from wk_jupyter.client.images import Png
 from wk_jupyter.client.layer import LAYER_HEAD, Layer, layer_row
 from wk_jupyter.client.sources import LocalSource, VoxelSource, source_on_this_machine
-from wk_jupyter.datasource import DataSource, parse_data_source
+from wk_jupyter.datasource import DataSource, LayerSource, parse_data_source
 from wk_jupyter.errors import InvalidDataSource, WkError
-from wk_jupyter.geometry import BoundingBox, VoxelSize
+from wk_jupyter.geometry import BoundingBox
 from wk_jupyter.view_configuration import view_configuration
 
 if TYPE_CHECKING:
@@ -27,12 +28,18 @@ _THUMBNAIL_SIDE = 160
 class Layers(Mapping[str, Layer]):
     """A dataset's layers by name: ``ds.layers["color"]``. Raises LayerNotFound, naming those there are."""
 
-    def __init__(self, source: DataSource, voxels: VoxelSource) -> None:
-        self._source = source
-        self._voxels = voxels
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._source = dataset.data_source
 
     def __getitem__(self, name: str) -> Layer:
-        return Layer(self._source.layer(name), self._source.voxel_size, self._voxels)
+        source = self._source
+        return Layer(source.layer(name), source.voxel_size, self._dataset.voxels, self._edit)
+
+    def _edit(self, name: str, changes: Mapping[str, Any]) -> LayerSource:
+        """Change a layer on the server, and return it as it is then."""
+        self._dataset._edit_layer(name, changes)  # noqa: SLF001 - what a dataset's own layers may ask
+        return self._dataset.data_source.layer(str(changes.get("name", name)))
 
     def __iter__(self) -> Any:
         return iter([layer.name for layer in self._source.layers])
@@ -53,8 +60,13 @@ class Layers(Mapping[str, Layer]):
         return f"<table>{LAYER_HEAD}{''.join(layer_row(layer) for layer in self.values())}</table>"
 
 
-class Dataset:
-    """A dataset on a server, or a folder that lies here. Made by ``wk_jupyter.open``."""
+class Dataset(DatasetSettings):
+    """A dataset on a server, or a folder that lies here. Made by ``wk_jupyter.open``.
+
+    On a server its settings are written when they are set: ``ds.name = "Cortex"``, ``ds.tags += ["em"]``.
+    """
+
+    warnings: tuple[str, ...]
 
     def __init__(
         self,
@@ -64,33 +76,14 @@ class Dataset:
         entry: Mapping[str, Any] | None = None,
         connection: Connection | None = None,
         warnings: tuple[str, ...] = (),
+        in_trash: bool = False,
     ) -> None:
         self.data_source = source
         self.connection = connection
         self.warnings = warnings
         self._voxels = voxels
         self._entry = dict(entry or {})
-
-    @property
-    def id(self) -> str | None:
-        """The server's id, which stays when the dataset is renamed; None for a folder."""
-        return self._entry.get("id")
-
-    @property
-    def name(self) -> str:
-        return str(self._entry.get("name") or self.data_source.name)
-
-    @property
-    def description(self) -> str | None:
-        return self._entry.get("description")
-
-    @property
-    def tags(self) -> list[str]:
-        return list(self._entry.get("tags", []))
-
-    @property
-    def voxel_size(self) -> VoxelSize:
-        return self.data_source.voxel_size
+        self._in_trash = in_trash
 
     @property
     def bounding_box(self) -> BoundingBox:
@@ -99,7 +92,12 @@ class Dataset:
 
     @property
     def layers(self) -> Layers:
-        return Layers(self.data_source, self._voxels)
+        return Layers(self)
+
+    @property
+    def voxels(self) -> VoxelSource:
+        """What reads the voxels, here or from the server."""
+        return self._voxels
 
     @property
     def view_configuration(self) -> dict[str, Any]:
@@ -149,6 +147,11 @@ class Dataset:
             raise WkError(f"{self.name} cannot be read in this process.")
         return bricks(source.reader(self.data_source.layer(layer)), request)
 
+    def _take(self, entry: Mapping[str, Any]) -> None:
+        self.data_source, self._voxels = _parts_of(entry, self._server())
+        self.warnings = tuple(entry.get("warnings", ()))
+        self._entry = dict(entry)
+
     def __repr__(self) -> str:
         where = f"on {self.connection.url}" if self.connection is not None else f"in {self.folder}"
         layers = ", ".join(self.layers)
@@ -174,8 +177,14 @@ class Dataset:
         )
 
 
-def dataset_of_entry(entry: Mapping[str, Any], connection: Connection) -> Dataset:
+def dataset_of_entry(entry: Mapping[str, Any], connection: Connection, *, in_trash: bool = False) -> Dataset:
     """Make a dataset of what the server tells. Raises InvalidDataSource, saying why it is unusable."""
+    source, voxels = _parts_of(entry, connection)
+    warnings = tuple(entry.get("warnings", ()))
+    return Dataset(source, voxels, entry=entry, connection=connection, warnings=warnings, in_trash=in_trash)
+
+
+def _parts_of(entry: Mapping[str, Any], connection: Connection) -> tuple[DataSource, VoxelSource]:
     document = entry["dataSource"]
     if "status" in document:
         reason = entry.get("statusReason") or document["status"]
@@ -184,7 +193,4 @@ def dataset_of_entry(entry: Mapping[str, Any], connection: Connection) -> Datase
             hint="Mend it on disk, then wk.refresh().",
         )
     source = parse_data_source(document, origin=f"the answer for {entry['name']}", name=entry["name"])
-    voxels = source_on_this_machine(connection, source) or HttpSource(connection, entry["id"])
-    return Dataset(
-        source, voxels, entry=entry, connection=connection, warnings=tuple(entry.get("warnings", ()))
-    )
+    return source, source_on_this_machine(connection, source) or HttpSource(connection, entry["id"])

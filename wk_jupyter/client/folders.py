@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from html import escape
-from typing import Any, Final, overload
+from typing import Any, Final
 
+from wk_jupyter.client.allowed_teams import AllowedTeams, allowed_teams, team_ids
 from wk_jupyter.client.connection import Connection, current
 from wk_jupyter.client.folder_nodes import Node, as_html, as_text, fetch_tree
 from wk_jupyter.client.metadata import Metadata, metadata_entries
@@ -160,7 +160,7 @@ class Folder:
 
     @allowed_teams.setter
     def allowed_teams(self, wanted: Iterable[Any]) -> None:
-        ids = self._team_ids(wanted)
+        ids = team_ids(self.connection, wanted, self._detail())
         seen = {} if self._teams_seen is None else {"allowedTeams": self._teams_seen}
         self._allowed(self._put({"allowedTeams": ids}, seen))
 
@@ -210,29 +210,8 @@ class Folder:
         self._put({"metadata": entries}, {"metadata": read})
 
     def _allowed(self, told: dict[str, Any]) -> AllowedTeams:
-        own = {team["id"]: team["name"] for team in told["allowedTeams"]}
-        self._teams_seen = list(own)
-        above = [team["name"] for team in told["allowedTeamsCumulative"] if team["id"] not in own]
-        return AllowedTeams(tuple(own.values()), tuple(above))
-
-    def _team_ids(self, wanted: Iterable[Any]) -> list[str]:
-        if isinstance(wanted, str):
-            raise InvalidInput(f"allowed_teams: {wanted!r} is one text.", hint=f"Write [{wanted!r}].")
-        asked = [getattr(team, "id", team) for team in wanted]
-        if not asked:
-            return []
-        # One may keep a team that one does not see otherwise.
-        known = [*self._detail()["allowedTeamsCumulative"], *self.connection.get("teams")]
-        by_name = {key: team["id"] for team in known for key in (team["id"], team["name"])}
-        for team in asked:
-            if team not in by_name:
-                names = sorted({each["name"] for each in known})
-                near = difflib.get_close_matches(str(team), names, n=3, cutoff=0.5) or names[:10]
-                raise InvalidInput(
-                    f"allowed_teams: there is no team {team!r} that you know of.",
-                    hint=f"There are {', '.join(map(repr, near))}." if near else "See wk.teams().",
-                )
-        return list(dict.fromkeys(by_name[team] for team in asked))
+        self._teams_seen = [team["id"] for team in told["allowedTeams"]]
+        return allowed_teams(told)
 
 
 @dataclass(frozen=True)
@@ -257,50 +236,6 @@ class FolderMove:
         if not (self.teams_gained or self.teams_lost):
             lines.append("  the same teams see it")
         return "\n".join(lines)
-
-
-class AllowedTeams(Sequence[str]):
-    """Names of the teams that are allowed on a folder itself; ``inherited``: of the folders above it.
-
-    ``folder.allowed_teams += ["reviewers"]`` and ``-=`` change them.
-    """
-
-    def __init__(self, own: tuple[str, ...], inherited: tuple[str, ...]) -> None:
-        self._own = own
-        self.inherited = inherited
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[str, ...]: ...
-    def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
-        return self._own[index]
-
-    def __len__(self) -> int:
-        return len(self._own)
-
-    def __add__(self, others: Iterable[Any]) -> list[Any]:
-        return [*self._own, *others]
-
-    def __sub__(self, others: Iterable[Any]) -> list[str]:
-        gone = {getattr(team, "name", team) for team in others}
-        return [team for team in self._own if team not in gone]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        own = ", ".join(self._own) or "no teams of its own"
-        return f"{own} (inherited: {', '.join(self.inherited)})" if self.inherited else own
-
-    def _repr_html_(self) -> str:
-        if not (self._own or self.inherited):
-            return f"<span style='{_DIM}'>no teams: admins and dataset managers alone</span>"
-        rows = [f"<li>{escape(team)}</li>" for team in self._own]
-        rows += [f"<li>{escape(team)} <span style='{_DIM}'>inherited</span></li>" for team in self.inherited]
-        return f"<ul>{''.join(rows)}</ul>"
 
 
 def _folder(connection: Connection, node: Node) -> Folder:

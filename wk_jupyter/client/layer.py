@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from wk_jupyter.client.layer_settings import Edit, LayerSettings
 from wk_jupyter.client.progress import Progress
 from wk_jupyter.client.sources import VoxelSource, find_mag
 from wk_jupyter.datasource import LayerSource
@@ -87,22 +88,17 @@ class Mags(Mapping[Mag, MagView]):
         return "\n".join(map(repr, self.values()))
 
 
-class Layer:
+class Layer(LayerSettings):
     """One layer of a dataset. Boxes and positions are in mag-1 voxels."""
 
-    def __init__(self, source: LayerSource, voxel_size: VoxelSize, voxels: VoxelSource) -> None:
-        self.source = source
+    voxel_size: VoxelSize
+
+    def __init__(
+        self, source: LayerSource, voxel_size: VoxelSize, voxels: VoxelSource, edit: Edit | None = None
+    ) -> None:
+        super().__init__(source, edit)
         self.voxel_size = voxel_size
         self._voxels = voxels
-
-    @property
-    def name(self) -> str:
-        return self.source.name
-
-    @property
-    def category(self) -> str:
-        """``"color"`` or ``"segmentation"``."""
-        return self.source.category
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -115,14 +111,6 @@ class Layer:
     @property
     def num_channels(self) -> int:
         return self.source.num_channels
-
-    @property
-    def bounding_box(self) -> BoundingBox:
-        return self.source.bounding_box
-
-    @property
-    def largest_segment_id(self) -> int | None:
-        return self.source.largest_segment_id
 
     @property
     def axes(self) -> Mapping[str, range]:

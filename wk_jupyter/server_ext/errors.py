@@ -80,7 +80,12 @@ def body_of(error: BaseException | None, status: int, tell: Callable[[str], str]
 
 def _message(error: BaseException | None, status: int, tell: Callable[[str], str]) -> Message:
     if isinstance(error, errors.WkError):
-        return Message(error=_clipped(tell(error.message)), hint=_clipped(tell(error.hint)), code=error.code)
+        return Message(
+            error=_clipped(tell(error.message)),
+            hint=_clipped(tell(error.hint)),
+            code=error.code,
+            changed=error.details.get("changed", msgspec.UNSET),
+        )
     if status in _HTTP_MESSAGES:
         return _HTTP_MESSAGES[HTTPStatus(status)]
     if status < HTTPStatus.INTERNAL_SERVER_ERROR:

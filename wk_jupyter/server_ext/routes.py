@@ -10,12 +10,14 @@ from wk_jupyter.api import people as wire
 from wk_jupyter.api.dataset_settings import Access as AccessExplained
 from wk_jupyter.api.dataset_settings import (
     AccessQuery,
+    AllowedTeamsUpdate,
     ComposedAttachment,
     ComposedLayer,
     ComposedMag,
     DatasetUpdate,
     DeletionQuery,
     SharingToken,
+    ViewUpdate,
 )
 from wk_jupyter.api.events import Event, EventsQuery
 from wk_jupyter.server_ext.handlers import (
@@ -111,14 +113,6 @@ _DATASETS: Final = (
         models.Dataset,
     ),
     Operation(
-        "GET", "api", "datasetConfigurations/{dataset}", datasets.ViewConfigurationHandler, VISIBLE,
-        "How to show a dataset", JSON,
-    ),
-    Operation(
-        "POST", "api", "datasetConfigurations/{dataset}", datasets.ViewConfigurationHandler, VISIBLE,
-        "How to show a dataset with annotations", JSON, body=list[str],
-    ),
-    Operation(
         "POST", "data", "triggers/checkInboxBlocking", datasets.RefreshHandler, MANAGING,
         "Look for datasets on the disk", models.ScanSummary,
     ),
@@ -158,7 +152,7 @@ _SETTINGS: Final = (
     ),
     Operation(
         "PATCH", "api", "datasets/{dataset}/teams", dataset_settings.AllowedTeamsHandler, VISIBLE,
-        "Teams that may see a dataset", models.Dataset, body=list[str],
+        "Teams that may see a dataset", models.Dataset, body=list[str] | AllowedTeamsUpdate,
     ),
     Operation(
         "GET", "api", "datasets/{dataset}/sharingToken", dataset_settings.SharingTokenHandler, VISIBLE,
@@ -167,6 +161,26 @@ _SETTINGS: Final = (
     Operation(
         "DELETE", "api", "datasets/{dataset}/sharingToken", dataset_settings.SharingTokenHandler, VISIBLE,
         "End a dataset's sharing links", JSON,
+    ),
+    Operation(
+        "GET", "api", "datasetConfigurations/{dataset}", dataset_settings.ViewConfigurationHandler, VISIBLE,
+        "How to show a dataset", JSON,
+    ),
+    Operation(
+        "POST", "api", "datasetConfigurations/{dataset}", dataset_settings.ViewConfigurationHandler, VISIBLE,
+        "How to show a dataset with annotations", JSON, body=list[str],
+    ),
+    Operation(
+        "PATCH", "api", "datasetConfigurations/{dataset}", dataset_settings.ViewConfigurationHandler,
+        SIGNED_IN, "Set how a dataset is shown to oneself", JSON, body=ViewUpdate,
+    ),
+    Operation(
+        "GET", "api", "datasetConfigurations/default/{dataset}", dataset_settings.ViewDefaultsHandler,
+        VISIBLE, "How a dataset is shown to those who have set nothing", JSON,
+    ),
+    Operation(
+        "PUT", "api", "datasetConfigurations/default/{dataset}", dataset_settings.ViewDefaultsHandler,
+        VISIBLE, "Set how a dataset is shown to those who have set nothing", JSON, body=dict[str, Any],
     ),
     Operation(
         "GET", "api", "datasets/{dataset}/access", dataset_settings.AccessHandler, SIGNED_IN,

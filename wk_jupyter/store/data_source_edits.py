@@ -67,6 +67,36 @@ def edited(
     return result
 
 
+def compared(seen: Any, stored: DataSource) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what somebody saw of a data source, field by field, and what these fields are now.
+
+    ``seen`` has the form of a properties file; layers that are listed are taken to be all that there were.
+    Raises InvalidInput.
+    """
+    document = stored.to_document()
+    expected: dict[str, Any] = {}
+    current: dict[str, Any] = {}
+    if not isinstance(seen, dict):
+        raise InvalidInput("expected: dataSource has to be an object.")
+    if "scale" in seen:
+        expected["scale"], current["scale"] = seen["scale"], document["scale"]
+    if "dataLayers" in seen:
+        layers = seen["dataLayers"]
+        if not isinstance(layers, list) or not all(
+            isinstance(each, dict) and "name" in each for each in layers
+        ):
+            raise InvalidInput("expected: dataSource.dataLayers has to be a list of layers with names.")
+        now = {layer["name"]: layer for layer in document["dataLayers"]}
+        expected["layers"] = sorted(str(layer["name"]) for layer in layers)
+        current["layers"] = sorted(now)
+        for layer in layers:
+            for key in _EDITABLE:
+                if key in layer and layer["name"] in now:
+                    field = f"{key} of {layer['name']}"
+                    expected[field], current[field] = layer[key], now[layer["name"]].get(key)
+    return expected, current
+
+
 def write_edited(folder: Path, source: DataSource) -> None:
     """Write the properties file at once or not at all; what it said before is kept in a log beside it.
 

@@ -11,8 +11,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from msgspec import UNSET, UnsetType
 
-from wk_jupyter.datasource import DataSource
+from wk_jupyter.datasource import DataSource, read_properties
 from wk_jupyter.errors import Forbidden, InvalidInput, NotFound
+from wk_jupyter.properties_document import PROPERTIES_FILE
 from wk_jupyter.store.access import Action, Principal, no_such_folder
 from wk_jupyter.store.allowed_teams import teams_to_be, write_teams
 from wk_jupyter.store.catalog.database import now_ms
@@ -29,7 +30,7 @@ from wk_jupyter.store.catalog.text import dataset_text, fold
 from wk_jupyter.store.catalog.users import find_users
 from wk_jupyter.store.changes import Writer
 from wk_jupyter.store.context import Context
-from wk_jupyter.store.data_source_edits import Renaming, edited, put_aside, write_edited
+from wk_jupyter.store.data_source_edits import Renaming, compared, edited, put_aside, write_edited
 from wk_jupyter.store.expectations import require_as_expected
 from wk_jupyter.store.metadata import checked_metadata
 from wk_jupyter.store.names import checked_name
@@ -75,7 +76,7 @@ class DatasetSettings:
         """
         with self._context.changes.writing() as writer:
             record = self._context.dataset(writer.connection, principal, ref, Action.EDIT)
-            _require_as_expected(record, expected or {})
+            self._require_as_expected(record, expected or {})
             values = _checked(record, patch)
             if "folder_id" in values:
                 self._require_target(writer.connection, principal, record, values["folder_id"])
@@ -172,11 +173,37 @@ class DatasetSettings:
         """Return the folder, the data source as it is and as it shall be; None where that is the same."""
         if isinstance(patch.data_source, UnsetType):
             return None
-        folder, before = self._context.folder(record), self._context.data_source(record)
+        folder, before = self._context.folder(record), self._on_disk(record)
         after = edited(before, patch.data_source, patch.layer_renamings, folder)
         return None if after.to_document() == before.to_document() else (folder, before, after)
 
     # --- shared -----------------------------------------------------------------------------
+
+    def _on_disk(self, record: DatasetRecord) -> DataSource:
+        """Read the properties file again: somebody may have edited it since the catalog looked at it."""
+        folder = self._context.folder(record)
+        known = self._context.data_source(record)
+        return read_properties(folder) if (folder / PROPERTIES_FILE).exists() else known
+
+    def _require_as_expected(self, record: DatasetRecord, expected: Mapping[str, Any]) -> None:
+        """Compare what the caller last saw, named and written as JSON has it."""
+        current = {
+            "name": record.name,
+            "description": record.description,
+            "tags": list(record.tags),
+            "metadata": [dict(entry) for entry in record.metadata],
+            "isPublic": record.is_public,
+            "folderId": record.folder_id,
+            "sortingKey": record.sorting_key,
+        }
+        seen = dict(expected)
+        what = f"the dataset {record.name!r}"
+        if "dataSource" in seen:
+            require_as_expected(what, *compared(seen.pop("dataSource"), self._on_disk(record)))
+        unknown = sorted(set(seen) - set(current))
+        if unknown:
+            raise InvalidInput(f"expected: there is no field {unknown[0][:100]!r}.", hint=", ".join(current))
+        require_as_expected(what, seen, current)
 
     def _require_target(
         self, connection: sa.Connection, principal: Principal, record: DatasetRecord, folder_id: str
@@ -243,23 +270,6 @@ def _checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
     if len(checked) > _MAX_TAGS:
         raise InvalidInput(f"tags: there are {len(checked)}.", hint=f"At most {_MAX_TAGS} are kept.")
     return checked
-
-
-def _require_as_expected(record: DatasetRecord, expected: Mapping[str, Any]) -> None:
-    """Compare what the caller last saw, named and written as JSON has it."""
-    current = {
-        "name": record.name,
-        "description": record.description,
-        "tags": list(record.tags),
-        "metadata": [dict(entry) for entry in record.metadata],
-        "isPublic": record.is_public,
-        "folderId": record.folder_id,
-        "sortingKey": record.sorting_key,
-    }
-    unknown = sorted(set(expected) - set(current))
-    if unknown:
-        raise InvalidInput(f"expected: there is no field {unknown[0][:100]!r}.", hint=", ".join(current))
-    require_as_expected(f"the dataset {record.name!r}", expected, current)
 
 
 def reasons(record: DatasetRecord, user: UserRecord) -> list[str]:

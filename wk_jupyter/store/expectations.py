@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from wk_jupyter.errors import Conflict
+
+_MOST_SHOWN: Final = 200  # characters of a value in a message
 
 
 def require_as_expected(what: str, expected: Mapping[str, Any], current: Mapping[str, Any]) -> None:
@@ -16,9 +18,17 @@ def require_as_expected(what: str, expected: Mapping[str, Any], current: Mapping
     """
     changed = {name: current[name] for name, value in expected.items() if current[name] != value}
     if changed:
-        now = ", ".join(f"{name} is now {str(value)[:200]!r}" for name, value in changed.items())
+        now = ", ".join(
+            f"{name} was {_short(expected[name])} and is now {_short(value)}"
+            for name, value in changed.items()
+        )
         raise Conflict(
             f"somebody else changed {what} meanwhile: {now}.",
             hint="Look at it again, and repeat the change if you still want it.",
             changed=changed,
         )
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"

@@ -49,6 +49,7 @@ from wk_jupyter.store.records import (
 from wk_jupyter.store.sharing import SharingTokens, read_or_make_secret
 from wk_jupyter.store.tokens import Tokens
 from wk_jupyter.store.trash import Trash
+from wk_jupyter.store.view_settings import ViewSettings
 from wk_jupyter.store.volumes import resolve_mag_path
 from wk_jupyter.view_configuration import view_configuration
 
@@ -104,6 +105,7 @@ class Store:
         self.events = Events(self.context)
         self.folders = Folders(self.context)
         self.settings = DatasetSettings(self.context)
+        self.views = ViewSettings(self.context)
         self.trash = Trash(self.context)
         self.composing = Composing(self.context)
         self.tokens = Tokens(self.context)
@@ -232,8 +234,8 @@ class Store:
     def view_configuration(
         self, record: DatasetRecord, call: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Return how to show a dataset: built-in < file < admins < ``call``."""
-        return view_configuration(self.data_source(record), record.admin_view_configuration, call)
+        """Return how to show a dataset, whoever asks: built-in < file < admins < ``call``."""
+        return view_configuration(self.data_source(record), record.admin_view_configuration, call=call)
 
     def warnings(self, record: DatasetRecord) -> tuple[str, ...]:
         """Return what is odd about a dataset but does not hinder: what the scan noticed, and broken links.

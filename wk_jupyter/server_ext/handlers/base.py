@@ -181,7 +181,7 @@ class WkHandler(JupyterHandler):
                 f"A query parameter is wrong: {error}.".replace(" - at `$.", " at `")
             ) from error
 
-    def body(self, model: type[Any]) -> Any:
+    def body(self, model: Any) -> Any:
         """The JSON body as a model; raises InvalidInput naming the field, TooLarge before it is decoded."""
         if len(self.request.body) > _MAX_BODY_BYTES:
             raise TooLarge(

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from wk_jupyter.api.dataset_settings import Access, AccessQuery, DatasetUpdate, DeletionQuery, SharingToken
+from wk_jupyter.api.dataset_settings import (
+    Access,
+    AccessQuery,
+    AllowedTeamsUpdate,
+    DatasetUpdate,
+    DeletionQuery,
+    SharingToken,
+    ViewUpdate,
+)
 from wk_jupyter.server_ext.handlers.datasets import DatasetHandler
 
 if TYPE_CHECKING:
@@ -56,9 +64,12 @@ class RestoreHandler(ChangingHandler):
 class AllowedTeamsHandler(ChangingHandler):
     async def patch(self, dataset: str) -> None:
         store = await self.store()
-        teams = self.body(list[str])
+        said: list[str] | AllowedTeamsUpdate = self.body(list[str] | AllowedTeamsUpdate)
+        wanted = AllowedTeamsUpdate(teams=said) if isinstance(said, list) else said
         set_teams = store.settings.set_teams
-        await self.send_changed(await self.services.run(set_teams, self.principal, dataset, teams))
+        await self.send_changed(
+            await self.services.run(set_teams, self.principal, dataset, wanted.teams, wanted.expected)
+        )
 
 
 class SharingTokenHandler(DatasetHandler):
@@ -73,6 +84,39 @@ class SharingTokenHandler(DatasetHandler):
         store = await self.store()
         await self.services.run(store.settings.revoke_sharing_token, self.principal, dataset)
         self.send({})
+
+
+class ViewConfigurationHandler(DatasetHandler):
+    """How a dataset is shown to the one who asks. The body of a POST names volume annotations: none."""
+
+    async def get(self, dataset: str) -> None:
+        record = await self.dataset(dataset)
+        store = await self.store()
+        self.send(await self.services.run(store.views.of, self.principal, record))
+
+    async def post(self, dataset: str) -> None:
+        self.body(list[str])
+        await self.get(dataset)
+
+    async def patch(self, dataset: str) -> None:
+        wanted: ViewUpdate = self.body(ViewUpdate)
+        store = await self.store()
+        change = store.views.change_own
+        self.send(await self.services.run(change, self.principal, dataset, wanted.settings, wanted.forget))
+
+
+class ViewDefaultsHandler(DatasetHandler):
+    """How a dataset is shown to those who have set nothing."""
+
+    async def get(self, dataset: str) -> None:
+        record = await self.dataset(dataset)
+        store = await self.store()
+        self.send(await self.services.run(store.views.defaults, record))
+
+    async def put(self, dataset: str) -> None:
+        wanted = self.body(dict[str, Any])
+        store = await self.store()
+        self.send(await self.services.run(store.views.set_defaults, self.principal, dataset, wanted))
 
 
 class AccessHandler(DatasetHandler):

@@ -207,22 +207,6 @@ class DisambiguateHandler(LayerHandler):
         )
 
 
-class ViewConfigurationHandler(LayerHandler):
-    """How to show a dataset. The body of a POST names volume annotations, of which there are none."""
-
-    async def get(self, dataset: str) -> None:
-        await self._send(dataset)
-
-    async def post(self, dataset: str) -> None:
-        self.body(list[str])
-        await self._send(dataset)
-
-    async def _send(self, dataset: str) -> None:
-        record = await self.dataset(dataset)
-        store = await self.store()
-        self.send(await self.services.run(store.view_configuration, record))
-
-
 class RefreshHandler(LayerHandler):
     """Compare the data directory with the catalog, now."""
 
