@@ -150,6 +150,7 @@ def test_metadata_is_a_dictionary(ds, theirs):
         ("name", "theirs", "ours"),
         ("description", "theirs", "ours"),
         ("tags", ["theirs"], ["ours"]),
+        ("tags", ["theirs"], []),  # what the handle takes to be so already
         ("metadata", {"a": "theirs"}, {"a": "ours"}),
         ("is_public", True, True),
         ("voxel_size", (9, 9, 9), (8, 8, 8)),

@@ -75,13 +75,12 @@ class DatasetSettings(Guarded):
     @property
     def tags(self) -> Tags:
         """Words to find the dataset by: ``ds.tags += ["fixed"]``, ``ds.tags = ["a", "b"]``."""
-        return Tags(lambda: list(self._entry.get("tags", [])), self._write_tags)
+        return Tags(self, lambda: list(self._entry.get("tags", [])), self._write_tags)
 
     @tags.setter
     def tags(self, values: Iterable[str]) -> None:
-        wanted = several(values, "tags")
-        if wanted != self._entry.get("tags"):  # += has written by itself
-            self._write_tags(wanted)
+        if not (isinstance(values, Tags) and values.owner is self):  # which += has written already
+            self._write_tags(several(values, "tags"))
 
     @property
     def metadata(self) -> Metadata:

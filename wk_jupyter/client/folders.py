@@ -175,7 +175,7 @@ class Folder:
 
     def datasets(self, search: str | None = None, *, subfolders: bool = False) -> DatasetTable:
         """Return the datasets in it, by name; ``subfolders``: in the folders below as well."""
-        return DatasetTable(self.connection, search, folder=self.id, subfolders=subfolders)
+        return DatasetTable(self.connection, search, {"folderId": self.id, "includeSubfolders": subfolders})
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Folder) and (self.connection.url, self.id) == (

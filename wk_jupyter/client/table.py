@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-from collections.abc import Iterator
+import inspect
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from html import escape
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Unpack, overload
 
+from wk_jupyter.client.bulk import BulkOperations, BulkResult
 from wk_jupyter.client.connection import Connection, current
 from wk_jupyter.client.dataset import Dataset, dataset_of_entry
-from wk_jupyter.errors import DatasetNotFound, WkError
+from wk_jupyter.client.dataset_query import DatasetFilters, asked
+from wk_jupyter.errors import DatasetNotFound, InvalidInput, WkError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,23 +24,23 @@ _SHOWN: Final = 20
 _THUMBNAIL: Final = 48
 
 
-class DatasetTable:
-    """Datasets, page by page. ``len()`` is the count of all; ``table[0]`` or ``table["name"]`` opens one."""
+class DatasetTable(BulkOperations):
+    """Datasets, page by page. ``len()`` is the count of all; ``table[0]`` or ``table["name"]`` opens one.
+
+    What is done to a table is done to each of its datasets: ``wk.datasets(tags=["x"]).add_tags("y")``;
+    a part of it is a table too: ``table[:5]``.
+    """
 
     def __init__(
-        self,
-        connection: Connection,
-        search: str | None = None,
-        *,
-        folder: str | None = None,
-        subfolders: bool = False,
+        self, connection: Connection, search: str | None = None, query: Mapping[str, Any] | None = None
     ) -> None:
-        """``folder``: the id of the one that they lie in, or, with ``subfolders``, somewhere below."""
+        """``query`` is what else the server is asked, in its own words; see ``dataset_query``."""
         self.connection = connection
         self.search = search
-        self._place = {} if folder is None else {"folderId": folder, "includeSubfolders": subfolders}
+        self._query = dict(query or {})
         self._pages: dict[int, list[dict[str, Any]]] = {}
         self._total: int | None = None
+        self._is_part = False
 
     def __len__(self) -> int:
         if self._total is None:
@@ -48,9 +51,19 @@ class DatasetTable:
         for number in range(len(self)):
             entry = self._entry(number)
             if "status" not in entry["dataSource"]:
-                yield dataset_of_entry(entry, self.connection)
+                yield dataset_of_entry(entry, self.connection, in_trash=self._is_of_trash)
 
-    def __getitem__(self, key: int | str) -> Dataset:
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """Yield what the server tells of each dataset, usable or not."""
+        return (self._entry(number) for number in range(len(self)))
+
+    @overload
+    def __getitem__(self, key: int | str) -> Dataset: ...
+    @overload
+    def __getitem__(self, key: slice) -> DatasetTable: ...
+    def __getitem__(self, key: int | str | slice) -> Dataset | DatasetTable:
+        if isinstance(key, slice):
+            return self._part([self._entry(number) for number in range(len(self))[key]])
         if isinstance(key, int):
             if not -len(self) <= key < len(self):
                 raise DatasetNotFound(f"there are {len(self)} datasets, none at {key}.")
@@ -89,7 +102,7 @@ class DatasetTable:
 
     def _repr_html_(self) -> str:
         if len(self) == 0:
-            return _empty(self.search, in_folder=bool(self._place))
+            return _empty(self.search, self._query)
         entries = [self._entry(number) for number in range(min(len(self), _SHOWN))]
         with ThreadPoolExecutor(4) as pool:
             pictures = list(pool.map(self._picture, entries))
@@ -107,7 +120,33 @@ class DatasetTable:
         )
 
     def _open(self, entry: dict[str, Any]) -> Dataset:
-        return dataset_of_entry(self.connection.get(f"datasets/{entry['id']}"), self.connection)
+        told = self.connection.get(f"datasets/{entry['id']}")
+        return dataset_of_entry(told, self.connection, in_trash=self._is_of_trash)
+
+    def _part(self, entries: list[dict[str, Any]]) -> DatasetTable:
+        part = DatasetTable(self.connection, self.search, self._query)
+        part._is_part, part._total = True, len(entries)
+        part._pages = {at // _PAGE: entries[at : at + _PAGE] for at in range(0, len(entries), _PAGE)}
+        return part
+
+    def purge(self) -> BulkResult:
+        """Remove all of them for good: ``wk.datasets(trashed=True).purge()``."""
+        if not self._is_of_trash:
+            raise InvalidInput(
+                "these datasets are not in the trash.",
+                hint="wk.datasets(trashed=True) are; .delete() moves datasets there.",
+            )
+        return self._each("purge", self._caller("DELETE", purge=True))
+
+    @property
+    def _is_of_trash(self) -> bool:
+        return bool(self._query.get("trashed"))
+
+    def _forget(self) -> None:
+        """What has been changed is asked anew; a part stays what it was picked to be."""
+        if not self._is_part:
+            self._pages.clear()
+            self._total = None
 
     def _entry(self, number: int) -> dict[str, Any]:
         page, at = divmod(number, _PAGE)
@@ -121,7 +160,7 @@ class DatasetTable:
                 limit=_PAGE,
                 pageNumber=number,
                 includeTotalCount=True,
-                **self._place,
+                **self._query,
             )
             self._pages[number] = entries
             self._total = total
@@ -139,9 +178,18 @@ class DatasetTable:
         return f"<img alt='' width='{_THUMBNAIL}' height='{_THUMBNAIL}' src='data:image/jpeg;base64,{code}'>"
 
 
-def datasets(search: str | None = None) -> DatasetTable:
-    """Return the datasets that one may see, by name. All words of ``search`` must be found."""
-    return DatasetTable(current(), search)
+def datasets(search: str | None = None, **filters: Unpack[DatasetFilters]) -> DatasetTable:
+    """Return the datasets that one may see, by name.
+
+    All words of ``search`` must be found in the name, description, tags, metadata or names of layers.
+    Filters are ``folder`` (with ``subfolders=True``: and below), ``tags``, ``team``, ``owner``,
+    ``element_class``, ``created_after``, ``created_before``, ``larger_than`` and ``smaller_than`` (bytes),
+    ``unusable``, ``trashed``; ``order`` is "name", "created" or "last used", with ``descending``.
+
+    ``wk.datasets(folder="Lab/2026", tags=["em"]).move_to("Archive")`` changes all of them.
+    """
+    connection = current()
+    return DatasetTable(connection, search, asked(connection, filters))
 
 
 def refresh() -> DatasetTable:
@@ -201,13 +249,27 @@ def _unbroken(text: str) -> str:
     return f"<span style='white-space:nowrap'>{text}</span>"
 
 
-def _empty(search: str | None, *, in_folder: bool) -> str:
+def _empty(search: str | None, query: Mapping[str, Any]) -> str:
     if search:
         return f"<div>No dataset has “{escape(search)}” in its name, tags, description or layers.</div>"
-    if in_folder:
-        return "<div>There are no datasets in this folder.</div>"
+    if query:
+        place = " in this folder" if set(query) <= {"folderId", "includeSubfolders"} else " of this kind"
+        return f"<div>There are no datasets{place}.</div>"
     return (
         "<div>There are no datasets yet. Put a folder into <code>binaryData/&lt;organization&gt;/</code> "
         "of the data directory and call <code>wk.refresh()</code>, or make one: "
         "<code>wk.samples.generate()</code>.</div>"
     )
+
+
+_PARAMETERS = inspect.signature(datasets).parameters
+datasets.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # told to who asks for help
+    [
+        _PARAMETERS["search"],
+        *(
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
+            for name in DatasetFilters.__annotations__
+        ),
+    ],
+    return_annotation="DatasetTable",
+)

@@ -20,7 +20,10 @@ class Tags(MutableSequence[str]):
     What somebody else changed since it was read is not overwritten: Conflict is raised instead.
     """
 
-    def __init__(self, read: Callable[[], list[str]], write: Callable[[list[str]], None]) -> None:
+    def __init__(
+        self, owner: object, read: Callable[[], list[str]], write: Callable[[list[str]], None]
+    ) -> None:
+        self.owner = owner
         self._read = read
         self._write = write
 
