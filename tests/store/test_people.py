@@ -107,6 +107,30 @@ def test_what_is_as_it_was_needs_no_right(store, ada):
     assert store.changes.newest() == before
 
 
+def test_what_clients_were_told_for_want_of_better_is_no_change(store, ada):
+    team = store.people.create_team(ada, "hers").id
+    mia = hire(store, ada, "mia", teams={team: True})
+    bob = store.people.create_user(ada, "bob", UserPatch(teams={team: False}))
+    told = UserPatch(bob.shown_email, bob.shown_first_name, bob.last_name, teams={team: True})
+    assert (told.email, told.first_name) == ("bob@localhost", "bob")
+    changed = store.people.update_user(mia, bob.id, told)
+    assert (changed.email, changed.first_name) == ("", "")
+    assert {each.team: each.is_manager for each in changed.memberships} == {"default": False, "hers": True}
+
+
+def test_somebody_elses_change_is_not_overwritten(store, ada):
+    team = store.people.create_team(ada, "reviewers").id
+    bob = store.people.create_user(ada, "bob", UserPatch(last_name="B."))
+    seen = UserPatch(teams={store.home.everyone_id: False})
+    store.people.update_user(ada, bob.id, UserPatch(teams={store.home.everyone_id: False, team: False}))
+    with pytest.raises(Conflict, match="somebody else changed the user 'bob'") as refused:
+        store.people.update_user(ada, bob.id, UserPatch(last_name="X", teams={}), seen)
+    assert refused.value.details["changed"] == {"teams": {store.home.everyone_id: False, team: False}}
+    assert store.people.user(ada, bob.id).last_name == "B."
+    same = UserPatch(email="bob@localhost", last_name="B.")
+    assert store.people.update_user(ada, bob.id, UserPatch(last_name="X"), same).last_name == "X"
+
+
 def test_everybody_changes_her_own_names_and_nothing_else(store, ada):
     bob = hire(store, ada, "bob")
     changed = store.people.update_user(bob, bob.user_id, UserPatch(first_name="Bobby", email="b@lab.org"))

@@ -19,7 +19,7 @@ from wk_jupyter.errors import (
 )
 from wk_jupyter.geometry import Mag
 from wk_jupyter.store import DatasetQuery, Store, StoreConfig
-from wk_jupyter.store import store as store_module
+from wk_jupyter.store import cache
 from wk_jupyter.store.access import ANONYMOUS, owner
 from wk_jupyter.store.catalog.tables import datasets
 
@@ -330,8 +330,8 @@ def test_a_row_is_known_without_the_database_for_a_moment_only(store, monkeypatc
     assert store.cached_dataset(ADA, wanted) is not None
     with pytest.raises(DatasetNotFound):
         store.cached_dataset(ANONYMOUS, wanted)
-    now = store_module.time.monotonic()
-    monkeypatch.setattr(store_module.time, "monotonic", lambda: now + 60)
+    now = cache.time.monotonic()
+    monkeypatch.setattr(cache.time, "monotonic", lambda: now + 60)
     assert store.cached_dataset(ADA, wanted) is None
 
 

@@ -60,7 +60,31 @@ def test_a_use_is_noted(store, bob):
     _, secret = store.tokens.create(bob, "laptop")
     assert store.tokens.list(bob)[0].last_used is None
     store.authentication.of_token(secret)
+    store.authentication.close()
     assert store.tokens.list(bob)[0].last_used is not None
+
+
+def test_whoever_comes_does_not_wait_for_others_who_write(store, bob):
+    _, secret = store.tokens.create(bob, "laptop")
+    with store.changes.writing():
+        assert store.authentication.of_token(secret) == bob
+    store.authentication.close()
+    assert store.tokens.list(bob)[0].last_used is not None
+
+
+def test_what_was_looked_up_while_it_ended_is_not_remembered(store, bob, monkeypatch):
+    record, secret = store.tokens.create(bob, "laptop")
+    find = store.authentication._find_token
+
+    def slowly(key):
+        found = find(key)
+        store.tokens.revoke(bob, record.id)
+        return found
+
+    monkeypatch.setattr(store.authentication, "_find_token", slowly)
+    assert store.authentication.of_token(secret) == bob
+    monkeypatch.undo()
+    assert store.authentication.of_token(secret) is None
 
 
 def test_a_revoked_token_ends_at_once(store, bob):
@@ -145,7 +169,7 @@ def test_what_is_remembered_is_known_without_the_database(store, bob):
     key = store.authentication.key_of_token(secret)
     assert store.authentication.cached(key) is None
     store.authentication.of_token(secret)
-    assert store.authentication.cached(key)[1] == bob
+    assert store.authentication.cached(key).principal == bob
     hire(store, "carol")  # any change: what was known is asked again
     assert store.authentication.cached(key) is None
 

@@ -33,8 +33,8 @@ class TeamRole(Wire):
     is_team_manager: bool = False
 
 
-class UserUpdate(Wire):
-    """What shall change; clients of WEBKNOSSOS send all of a user, of which what is as it was is ignored."""
+class UserState(Wire):
+    """What a user was when she was last seen; what is not given is not compared."""
 
     email: str | None = None
     first_name: str | None = None
@@ -45,7 +45,16 @@ class UserUpdate(Wire):
     teams: list[TeamRole] | None = None
 
 
-class NewUser(UserUpdate, kw_only=True):
+class UserUpdate(UserState, kw_only=True):
+    """What shall change; clients of WEBKNOSSOS send all of a user, of which what is as it was is ignored.
+
+    Refused with 409 where the user is not as she is ``expected`` to be.
+    """
+
+    expected: UserState | None = None
+
+
+class NewUser(UserState, kw_only=True):
     """``name`` is what she signs in by."""
 
     name: str

@@ -83,7 +83,7 @@ async def _found(known: Authentication, services: Services, key: str, text: str)
 
     remembered = known.cached(key)
     if remembered is not None:
-        return remembered[1] or NOBODY
+        return remembered.principal or NOBODY
     ask = known.of_name if key.startswith("name:") else known.of_token
     return await services.run(ask, text) or NOBODY
 

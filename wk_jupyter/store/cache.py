@@ -1,8 +1,9 @@
-"""A bounded memory of what was made for others, shared by threads."""
+"""Bounded memories of what was made or found for others, shared by threads."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -53,3 +54,33 @@ class LruCache(Generic[K, V]):
     def _shrink(self) -> None:
         while len(self._values) > self._limit:
             self._values.popitem(last=False)
+
+
+class RecentCache(Generic[K, V]):
+    """Keeps what was found for some seconds, and no longer than until it is cleared.
+
+    Whoever looks for something takes the ``era`` first and gives it to ``put``: what was found before
+    somebody cleared, and is put after, was outdated from the beginning.
+    """
+
+    def __init__(self, limit: int, seconds: float) -> None:
+        self._seconds = seconds
+        self._values: LruCache[K, tuple[float, object, V]] = LruCache(limit)
+        self._era = object()
+
+    @property
+    def era(self) -> object:
+        return self._era
+
+    def get(self, key: K) -> V | None:
+        found = self._values.get(key)
+        if found is None or found[1] is not self._era or found[0] < time.monotonic():
+            return None
+        return found[2]
+
+    def put(self, key: K, value: V, era: object) -> None:
+        self._values.put(key, (time.monotonic() + self._seconds, era, value))
+
+    def clear(self) -> None:
+        self._era = object()
+        self._values.clear()

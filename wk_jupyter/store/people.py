@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -18,6 +18,7 @@ from wk_jupyter.store.catalog.teams import find_teams
 from wk_jupyter.store.catalog.users import find_users, insert_user
 from wk_jupyter.store.changes import Writer
 from wk_jupyter.store.context import Context
+from wk_jupyter.store.expectations import require_as_expected
 from wk_jupyter.store.names import checked_name
 from wk_jupyter.store.records import OrganizationRecord, TeamRecord, UserRecord
 
@@ -27,7 +28,10 @@ _ADMINS_ALONE: Final = "An admin of the organization may."
 
 @dataclass(frozen=True)
 class UserPatch:
-    """What shall change about a user; None: nothing. ``teams``: whether she manages each, by team id."""
+    """What shall change about a user, or what she was; None: nothing is said.
+
+    ``teams``: whether she manages each, by team id.
+    """
 
     email: str | None = None
     first_name: str | None = None
@@ -36,6 +40,9 @@ class UserPatch:
     is_admin: bool | None = None
     is_dataset_manager: bool | None = None
     teams: Mapping[str, bool] | None = None
+
+
+_UNSAID: Final = UserPatch()
 
 
 class People:
@@ -70,20 +77,25 @@ class People:
                     user_id = insert_user(writer.connection, home, name)
             except IntegrityError:
                 raise Conflict(f"there is a user {name!r} already.", hint="Take another name.") from None
+            if patch.teams is not None:
+                patch = replace(patch, teams={home.everyone_id: False, **patch.teams})
             self._apply(writer, principal, _user(writer.connection, principal, user_id), patch)
             writer.note("user", "added", user_id, home.id)
             return _user(writer.connection, principal, user_id)
 
-    def update_user(self, principal: Principal, user_id: str, patch: UserPatch) -> UserRecord:
+    def update_user(
+        self, principal: Principal, user_id: str, patch: UserPatch, expected: UserPatch = _UNSAID
+    ) -> UserRecord:
         """Change a user; what is as it was needs no right.
 
-        Raises NotFound, Forbidden, InvalidInput, Conflict.
+        Raises NotFound, Forbidden, InvalidInput, Conflict where something is not as it was ``expected``.
 
         Admins change everything; everybody her own names; team managers whether somebody of their teams is
         active, and her part in the teams that they manage: other teams stay as they are.
         """
         with self._context.changes.writing() as writer:
             user = _user(writer.connection, principal, user_id)
+            require_as_expected(f"the user {user.name!r}", _said(expected), _said(_as_patch(user)))
             if self._apply(writer, principal, user, patch):
                 writer.note("user", "changed", user_id, user.organization_id, before=user)
             # Without asking again: she may have left the team by which she was seen.
@@ -105,7 +117,7 @@ class People:
         if principal.administers(user.organization_id):
             return
         may = {"email", "first_name", "last_name"} if user.id == principal.user_id else set()
-        # Everyone's team makes nobody a subordinate, and no team manager puts out an admin.
+        # No team manager puts out an admin.
         if not user.is_admin and _managed_by(principal, user):
             may.add("is_active")
         refused = sorted(set(values) - may)
@@ -208,7 +220,9 @@ def _checked(user: UserRecord, patch: UserPatch) -> dict[str, Any]:
     values = {
         name: value
         for name in ("email", "first_name", "last_name", "is_active", "is_admin", "is_dataset_manager")
-        if (value := getattr(patch, name)) is not None and value != getattr(user, name)
+        # Clients send back what they were told, which for some fields is not what is kept.
+        if (value := getattr(patch, name)) is not None
+        and value not in (getattr(user, name), getattr(user, f"shown_{name}", None))
     }
     for name in ("first_name", "last_name"):
         if values.get(name):
@@ -216,6 +230,33 @@ def _checked(user: UserRecord, patch: UserPatch) -> dict[str, Any]:
     if values.get("email"):
         values["email"] = checked_name(values["email"], "email", most=_MAX_EMAIL)
     return values
+
+
+def _as_patch(user: UserRecord) -> UserPatch:
+    """Return what clients are told of a user."""
+    return UserPatch(
+        user.shown_email,
+        user.shown_first_name,
+        user.last_name,
+        user.is_active,
+        user.is_admin,
+        user.is_dataset_manager,
+        {each.team_id: each.is_manager for each in user.memberships},
+    )
+
+
+def _said(about: UserPatch) -> dict[str, Any]:
+    """Return what is said about a user, to be compared, by the names that the wire has."""
+    said = {
+        "email": about.email,
+        "firstName": about.first_name,
+        "lastName": about.last_name,
+        "isActive": about.is_active,
+        "isAdmin": about.is_admin,
+        "isDatasetManager": about.is_dataset_manager,
+        "teams": about.teams,
+    }
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _managed_by(principal: Principal, user: UserRecord) -> bool:

@@ -176,6 +176,15 @@ class UserRecord:
     last_activity: int | None
     memberships: tuple[Membership, ...] = ()
 
+    @property
+    def shown_email(self) -> str:
+        """What clients are told, which need an address: one that leads nowhere where none is known."""
+        return self.email or f"{self.name}@localhost"
+
+    @property
+    def shown_first_name(self) -> str:
+        return self.first_name or self.name
+
 
 class FolderFinding(NamedTuple):
     """What a dataset's folder says of it: the columns that the scan decides.

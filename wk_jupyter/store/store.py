@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from wk_jupyter.geometry import Mag
 from wk_jupyter.store.access import AccessPolicy, Action, Principal, id_in, no_such_dataset
 from wk_jupyter.store.authentication import Authentication
 from wk_jupyter.store.bricks import LayerReader
-from wk_jupyter.store.cache import LruCache
+from wk_jupyter.store.cache import LruCache, RecentCache
 from wk_jupyter.store.catalog.database import open_database
 from wk_jupyter.store.catalog.datasets import DatasetRepository
 from wk_jupyter.store.catalog.listing import DatasetReader
@@ -85,7 +84,7 @@ class Store:
         self.usage = DiskUsage(self._engine, config.data_dir)
         self._reader = DatasetReader(self._engine)
         self._inboxes: dict[str, tuple[Inbox, DatasetRepository]] = {}
-        self._records: LruCache[str, tuple[float, DatasetRecord]] = LruCache(_MAX_RECORDS)
+        self._records: RecentCache[str, DatasetRecord] = RecentCache(_MAX_RECORDS, _RECORD_SECONDS)
         self._sources: LruCache[tuple[str, str], DataSource] = LruCache(config.max_open_layers)
         self._readers: LruCache[tuple[str, str, str], LayerReader] = LruCache(config.max_open_layers)
         self.changes.listen(self._records.clear)
@@ -162,10 +161,11 @@ class Store:
         """Return the dataset of an id, or of ``name-id``. Raises DatasetNotFound, also for the unseen."""
         found = self.cached_dataset(principal, ref)
         if found is None:
+            era = self._records.era
             found = self._reader.find(datasets.c.id == id_in(ref))
             if found is None:
                 raise no_such_dataset(ref)
-            self._records.put(found.id, (time.monotonic() + _RECORD_SECONDS, found))
+            self._records.put(found.id, found, era)
             self.policy.require(principal, Action.READ, found)
         return found
 
@@ -174,11 +174,10 @@ class Store:
 
     def cached_dataset(self, principal: Principal, ref: str) -> DatasetRecord | None:
         """Return the dataset where it is known without asking the database. Raises as ``dataset`` does."""
-        entry = self._records.get(id_in(ref))
-        if entry is None or entry[0] < time.monotonic():
-            return None
-        self.policy.require(principal, Action.READ, entry[1])
-        return entry[1]
+        found = self._records.get(id_in(ref))
+        if found is not None:
+            self.policy.require(principal, Action.READ, found)
+        return found
 
     def dataset_in_folder(self, principal: Principal, organization: str, directory: str) -> DatasetRecord:
         """Return the dataset of a folder on disk. Raises DatasetNotFound."""
@@ -252,6 +251,7 @@ class Store:
     def close(self) -> None:
         """Let go of files and of the database."""
         self.usage.close()
+        self.authentication.close()
         self._readers.clear()
         self._engine.dispose()
 

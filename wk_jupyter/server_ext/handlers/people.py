@@ -13,6 +13,7 @@ from wk_jupyter.api.people import (
     Team,
     TeamMembership,
     User,
+    UserState,
     UserUpdate,
 )
 from wk_jupyter.server_ext.handlers.base import WkHandler
@@ -51,10 +52,10 @@ class UserHandler(WkHandler):
 
     async def patch(self, user: str) -> None:
         store = await self.store()
-        patch = patch_of(self.body(UserUpdate))
-        self.send(
-            user_document(await self.services.run(store.people.update_user, self.principal, user, patch))
-        )
+        wanted: UserUpdate = self.body(UserUpdate)
+        patch, expected = patch_of(wanted), patch_of(wanted.expected or UserState())
+        update = store.people.update_user
+        self.send(user_document(await self.services.run(update, self.principal, user, patch, expected)))
 
 
 class LoggedTimeHandler(WkHandler):
@@ -101,7 +102,7 @@ class TokensHandler(WkHandler):
         self.send({})
 
 
-def patch_of(wanted: UserUpdate) -> UserPatch:
+def patch_of(wanted: UserState) -> UserPatch:
     from wk_jupyter.store.people import UserPatch  # noqa: PLC0415 - loads SQLAlchemy
 
     return UserPatch(
@@ -119,9 +120,9 @@ def user_document(user: UserRecord) -> User:
     """Return a user as the wire has her. Clients need an address and a name even where none is known."""
     return User(
         id=user.id,
-        email=user.email or f"{user.name}@localhost",
+        email=user.shown_email,
         organization=user.organization,
-        first_name=user.first_name or user.name,
+        first_name=user.shown_first_name,
         last_name=user.last_name,
         created=user.created,
         last_activity=user.last_activity or user.created,
