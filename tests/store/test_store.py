@@ -18,8 +18,7 @@ from wk_jupyter.errors import (
     MagNotFound,
 )
 from wk_jupyter.geometry import Mag
-from wk_jupyter.store import DatasetQuery, Store, StoreConfig
-from wk_jupyter.store import cache
+from wk_jupyter.store import DatasetQuery, Store, StoreConfig, cache
 from wk_jupyter.store.access import ANONYMOUS, owner
 from wk_jupyter.store.catalog.tables import datasets
 
