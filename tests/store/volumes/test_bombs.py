@@ -13,7 +13,7 @@ from bombs import SIDE, VOXELS, all_bombs, zarr2
 
 BOMBS = dict(all_bombs())
 ROOM = 512 * 2**20  # of addresses, beyond what the process has when it begins
-MOST_MIB = 96  # of memory, for chunks of 2 MiB
+MOST_MIB = 192  # of memory, for chunks of 2 MiB: threads and codecs take room too
 READER = Path(__file__).with_name("bomb_reader.py")
 # What a reader may make of it beside refusing: the first voxels of a chunk that is all there.
 WHOLE = {"n5 xz dictionary", "zarr2 foreign xz dictionary"}
