@@ -139,6 +139,38 @@ def test_the_quickstart_shows_and_reads_the_sample(server: Server) -> None:
     assert TOKEN not in json.dumps([cell.data for cell in ran])
 
 
+def test_a_lab_organizes_and_shares_its_datasets(server: Server) -> None:
+    (path,) = (path for path in NOTEBOOKS if path.stem == "02_organize_and_share")
+    notebook = nbformat.read(path, as_version=4)
+    ran = run(server, notebook)
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+    def shown(part: str, kind: str = "text/plain") -> str:
+        """What came of the cell whose last line has a text in it."""
+        (cell,) = (done for source, done in zip(sources, ran, strict=True) if part in source.splitlines()[-1])
+        return str(cell.data[kind])
+
+    assert shown("ds.metadata") == "{'species': 'mouse', 'age in weeks': 13, 'stains': ['osmium', 'lead']}"
+    assert "2026" in shown('wk.folders["Lab"]')
+    assert shown("ds.allowed_teams") == "no teams of its own (inherited: reviewers)"
+    assert "as an admin" in shown("ds.explain_access()")
+    assert "no more seen by: reviewers" in shown("preview=True")
+    assert "description was 'Invented *nervous tissue*" in shown("told")
+    assert "is now 'Their words'" in shown("told")
+    assert shown("ds.share().url") == "True"
+    assert "Cortex, layer 4" in shown('wk.datasets("mouse"')
+    assert shown("add_tags").startswith("add tags: 3 ok")
+    assert shown('move_to("Archive")').startswith("move to Archive: 3 ok")
+    assert "stack_3" in shown("trashed=True")
+    assert shown('folder="Archive"') == "3"
+    # All is as it was.
+    assert "sample_tissue" in shown("wk.datasets()")
+    assert "stack" not in shown("wk.datasets()")
+    everything = json.dumps([cell.data for cell in ran])
+    assert TOKEN not in everything
+    assert not re.search(r"[?&]token=[A-Za-z0-9]", everything)
+
+
 def test_a_sample_made_in_a_cell_can_be_opened_by_name_in_the_next(server: Server) -> None:
     cells = [
         'import wk_jupyter as wk; wk.samples.generate("made_here", shape=(64, 64, 32))',
