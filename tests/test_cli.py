@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -79,11 +81,19 @@ def test_wrong_usage_is_explained(arguments: list[str], capsys: pytest.CaptureFi
 
 
 def test_every_option_has_help() -> None:
-    commands = next(a for a in cli.parser()._actions if a.dest == "command")
-    assert isinstance(commands.choices, dict)
-    for name, command in commands.choices.items():
-        for action in command._actions:
-            assert action.help, f"{name} {action.option_strings}"
+    told = list(options_of(cli.parser(), "wk-jupyter"))
+    assert {"wk-jupyter scan --data-dir", "wk-jupyter token create --days"} <= {name for name, _ in told}
+    assert [name for name, help_text in told if not help_text] == []
+
+
+def options_of(command: argparse.ArgumentParser, name: str) -> Iterator[tuple[str, str | None]]:
+    """Each option with its help, also of the commands below."""
+    for action in command._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below, parser in action.choices.items():
+                yield from options_of(parser, f"{name} {below}")
+        else:
+            yield f"{name} {(action.option_strings or [action.dest])[0]}", action.help
 
 
 def test_asking_for_the_version_loads_nothing_heavy() -> None:

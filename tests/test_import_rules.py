@@ -25,7 +25,8 @@ ALLOWED: dict[str, set[str]] = {
     "store": VALUES | {"api.frames"},
     "server_ext": VALUES | {"api", "store"},
     "samples": VALUES | {"api", "client", "store.volumes"},
-    "cli": VALUES | {"samples", "store", "client"},
+    "commands": VALUES | {"samples.places", "store"},
+    "cli": VALUES | {"samples", "store", "client", "commands"},
     "__init__": VALUES | {"client", "widgets", "samples", "server_ext"},
 }
 EXCEPTIONS = {

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import wk_jupyter
+from wk_jupyter import cli
 from wk_jupyter.server_ext.settings import WkSettings
 from wk_jupyter.store import volumes
 
@@ -33,6 +34,15 @@ def test_examples_use_names_that_exist(example: str) -> None:
     for node in ast.walk(ast.parse(example)):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "wk":
             assert hasattr(wk_jupyter, node.attr), node.attr
+
+
+def test_commands_of_ours_exist() -> None:
+    told = re.findall(r"wk-jupyter ([^`\n#]*)", README)
+    assert any(line.startswith("token create") for line in told)
+    for line in told:
+        words = line.rstrip(" .,)").split()
+        if words and words[0].isalpha():
+            cli.parser().parse_args(words)
 
 
 def test_commands_of_make_exist() -> None:

@@ -1,24 +1,20 @@
-"""The command ``wk-jupyter``: samples, a scan of the data directory, the version."""
+"""The command ``wk-jupyter``: samples, a scan of the data directory, who may come, the version."""
 
 # ruff: noqa: T201 - what a command says goes to its output
 from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wk_jupyter import __version__
+from wk_jupyter.commands import organizations, teams, tokens, users
+from wk_jupyter.commands.opening import add_data_dir, add_database, add_organization
 from wk_jupyter.errors import WkError
 from wk_jupyter.samples import catalog, download, generate, generator, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-_DATA_DIR_HELP = (
-    "the folder that holds datasets in binaryData/<organization>/<dataset>, and the catalog "
-    "(default: $WK_JUPYTER_DATA_DIR, else wk_jupyter in the user's Jupyter data directory)"
-)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,6 +39,8 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_sample(commands)
     _add_scan(commands)
+    for module in (users, teams, tokens, organizations):
+        module.add_to(commands)
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(run=_version)
     return top
@@ -55,7 +53,8 @@ def _add_sample(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         description="Make a sample that looks like an electron micrograph (no network needed), or download "
         "a public one. Prints the dataset's folder. A sample that is there already is left alone.",
     )
-    _add_places(sample)
+    add_data_dir(sample)
+    add_organization(sample)
     sample.add_argument("--list", action="store_true", help="show the public samples, and do nothing else")
     sample.add_argument(
         "--download", metavar="NAME", help="download this public sample; continues an interrupted download"
@@ -82,17 +81,10 @@ def _add_scan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="look for datasets in the data directory and list them in its catalog",
         description="What a running server does at its start, at a refresh and every few minutes.",
     )
-    _add_places(scan)
+    add_data_dir(scan)
+    add_organization(scan)
+    add_database(scan)
     scan.set_defaults(run=_scan)
-
-
-def _add_places(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--data-dir", type=Path, help=_DATA_DIR_HELP)
-    command.add_argument(
-        "--organization",
-        default=places.default_organization(),
-        help="the folder below binaryData (default: $WK_JUPYTER_ORGANIZATION, else default)",
-    )
 
 
 def _sample(options: argparse.Namespace) -> int:
@@ -118,7 +110,9 @@ def _scan(options: argparse.Namespace) -> int:
     from wk_jupyter.store import Store, StoreConfig  # noqa: PLC0415 - SQLAlchemy, for this command only
 
     data_dir = places.data_dir(options.data_dir)
-    store = Store(StoreConfig(data_dir=data_dir, organization=options.organization))
+    # Who owns the server is the server's to know.
+    config = StoreConfig(data_dir, options.organization, owner_name=None, database_url=options.database_url)
+    store = Store(config)
     try:
         report = store.scan()
     finally:

@@ -39,9 +39,9 @@ class WkSettings(Configurable):
         belongs to one person, wrong for one that several people sign in to.""",
     )
     database_url = Unicode(
-        "",
         config=True,
-        help="""The catalog, as an SQLAlchemy URL. Default: wk_jupyter.sqlite in the data directory.""",
+        help="""The catalog, as an SQLAlchemy URL. Default: WK_JUPYTER_DATABASE_URL in the environment, else
+        wk_jupyter.sqlite in the data directory.""",
     )
     cache_bytes = Int(
         128 * _MIB,
@@ -91,6 +91,10 @@ class WkSettings(Configurable):
     @default("data_dir")
     def _default_data_dir(self) -> str:
         return os.environ.get("WK_JUPYTER_DATA_DIR") or str(Path(jupyter_data_dir()) / "wk_jupyter")
+
+    @default("database_url")
+    def _default_database_url(self) -> str:
+        return os.environ.get("WK_JUPYTER_DATABASE_URL", "")
 
     @default("owner")
     def _default_owner(self) -> str:

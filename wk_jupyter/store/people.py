@@ -12,12 +12,13 @@ from sqlalchemy.exc import IntegrityError
 from wk_jupyter.errors import Conflict, Forbidden, InvalidInput, NotFound
 from wk_jupyter.store.access import Principal
 from wk_jupyter.store.catalog.database import new_id, now_ms
-from wk_jupyter.store.catalog.organizations import all_organizations
+from wk_jupyter.store.catalog.organizations import all_organizations, insert_organization
 from wk_jupyter.store.catalog.tables import team_members, teams, users
 from wk_jupyter.store.catalog.teams import find_teams
 from wk_jupyter.store.catalog.users import find_users, insert_user
 from wk_jupyter.store.changes import Writer
 from wk_jupyter.store.context import Context
+from wk_jupyter.store.data_dir import prepare
 from wk_jupyter.store.expectations import require_as_expected
 from wk_jupyter.store.names import checked_name
 from wk_jupyter.store.records import OrganizationRecord, TeamRecord, UserRecord
@@ -108,7 +109,8 @@ class People:
         if values:
             is_she = users.c.id == user.id
             writer.connection.execute(sa.update(users).where(is_she).values(values))
-            self._keep_an_admin(writer.connection, user.organization_id)
+            if user.is_admin and user.is_active:
+                self._keep_an_admin(writer.connection, user.organization_id)
         joined = patch.teams is not None and self._set_teams(writer, principal, user, patch.teams)
         return bool(values) or joined
 
@@ -201,6 +203,32 @@ class People:
             writer.note("team", "removed", team_id, found[0].organization_id)
             writer.note("dataset", "changed", None, found[0].organization_id)  # its members see less now
             writer.note("folder", "changed", None, found[0].organization_id)
+
+    # --- organizations ----------------------------------------------------------------------
+
+    def organizations(self, principal: Principal) -> list[OrganizationRecord]:
+        """Return the organizations that she is in, by name: all, for who holds the data directory."""
+        found = all_organizations(self._context.engine)
+        return [each for each in found if principal.is_member_of(each.id)]
+
+    def create_organization(self, principal: Principal, name: str, admin: str) -> OrganizationRecord:
+        """Found another organization with its first admin and its folder, empty, on disk.
+
+        Raises Forbidden, InvalidInput, Conflict for a name that is taken.
+        """
+        name, admin = checked_name(name, "name"), checked_name(admin, "admin")
+        if not (principal.is_admin and principal.organization_id is None):
+            raise Forbidden("organizations are made by whoever holds the data directory.")
+        prepare(self._context.data_dir, name)
+        with self._context.changes.writing() as writer:
+            try:
+                with writer.connection.begin_nested():
+                    made = insert_organization(writer.connection, name)
+            except IntegrityError:
+                raise Conflict(f"there is an organization {name!r} already.") from None
+            user_id = insert_user(writer.connection, made, admin, is_admin=True)
+            writer.note("user", "added", user_id, made.id)
+            return made
 
     # --- shared -----------------------------------------------------------------------------
 

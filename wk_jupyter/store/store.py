@@ -11,7 +11,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from wk_jupyter.datasource import DataSource, LayerSource, MagSource, parse_data_source, read_properties
-from wk_jupyter.errors import InvalidDataSource, MagNotFound, WkError
+from wk_jupyter.errors import InvalidDataSource, MagNotFound, NotFound, WkError
 from wk_jupyter.geometry import Mag
 from wk_jupyter.store.access import AccessPolicy, Action, Principal, id_in, no_such_dataset
 from wk_jupyter.store.authentication import Authentication
@@ -58,11 +58,14 @@ _MAX_RECORDS: Final = 4096
 
 @dataclass(frozen=True)
 class StoreConfig:
-    """Where a store lies. Sizes are in bytes; ``max_open_layers`` bounds readers that are kept."""
+    """Where a store lies. Sizes are in bytes; ``max_open_layers`` bounds readers that are kept.
+
+    ``owner_name``: whom the server belongs to, an admin of the organization; None: nobody is made that.
+    """
 
     data_dir: Path
     organization: str = "default"
-    owner_name: str = "owner"
+    owner_name: str | None = "owner"
     database_url: str | None = None
     max_read_bytes: int = 2**30
     max_open_layers: int = 256
@@ -79,7 +82,9 @@ class Store:
         self.policy = AccessPolicy(self.sharing)
         self._engine = open_database(config.database_url or f"sqlite:///{config.data_dir / CATALOG_FILE}")
         self.home = ensure_organization(self._engine, config.organization)
-        self.owner = ensure_owner(self._engine, self.home, config.owner_name)
+        self._owner: UserRecord | None = None
+        if config.owner_name is not None:
+            self._owner = ensure_owner(self._engine, self.home, config.owner_name)
         self.changes = Changes(self._engine)
         self.usage = DiskUsage(self._engine, config.data_dir)
         self._reader = DatasetReader(self._engine)
@@ -108,6 +113,13 @@ class Store:
         self.trash = Trash(self.context)
         self.composing = Composing(self.context)
         self.tokens = Tokens(self.context)
+
+    @property
+    def owner(self) -> UserRecord:
+        """Whom the server belongs to. Raises NotFound in a store without one."""
+        if self._owner is None:
+            raise NotFound("this store belongs to nobody.", hint="Give StoreConfig an owner_name.")
+        return self._owner
 
     def scan(self, progress: Progress | None = None, cancelled: threading.Event | None = None) -> ScanReport:
         """Bring the catalog to what lies on disk, for each organization. Blocks; see ``Inbox.scan``."""

@@ -25,16 +25,21 @@ def ensure_organization(engine: sa.Engine, name: str) -> OrganizationRecord:
     if found is None:
         with writing(engine) as connection:
             if connection.scalar(sa.select(organizations.c.id).where(organizations.c.name == name)) is None:
-                row = {"id": new_id(), "name": name, "created": now_ms()}
-                connection.execute(sa.insert(organizations).values(row))
-                part_of_it = {"organization_id": row["id"]}
-                root = {"id": new_id(), "name": ROOT_NAME, **part_of_it}
-                connection.execute(sa.insert(folders).values(root))
-                everyone = {"id": new_id(), "name": EVERYONE, "is_organization_team": True}
-                connection.execute(sa.insert(teams).values(created=row["created"], **everyone, **part_of_it))
+                insert_organization(connection, name)
         found = _find(engine, name)
         assert found is not None
     return found
+
+
+def insert_organization(connection: sa.Connection, name: str) -> OrganizationRecord:
+    """Write a new organization with its root folder and the team of everyone."""
+    made = OrganizationRecord(id=new_id(), name=name, root_folder_id=new_id(), everyone_id=new_id())
+    now, part_of_it = now_ms(), {"organization_id": made.id}
+    connection.execute(sa.insert(organizations).values(id=made.id, name=name, created=now))
+    connection.execute(sa.insert(folders).values(id=made.root_folder_id, name=ROOT_NAME, **part_of_it))
+    everyone = {"id": made.everyone_id, "name": EVERYONE, "is_organization_team": True}
+    connection.execute(sa.insert(teams).values(created=now, **everyone, **part_of_it))
+    return made
 
 
 def all_organizations(engine: sa.Engine) -> list[OrganizationRecord]:

@@ -1,0 +1,1 @@
+"""Commands that look after an organization: its users, teams, tokens, and other organizations."""
