@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from wk_jupyter.client.folders import Folder, folders
     from wk_jupyter.client.layer import Layer, RoundedBoxWarning
     from wk_jupyter.client.opening import open_dataset as open  # noqa: A004 wk.open is meant to read so
+    from wk_jupyter.client.people import Team, User, teams, users
     from wk_jupyter.client.table import DatasetTable, datasets, refresh
+    from wk_jupyter.client.tokens import Token, tokens
     from wk_jupyter.geometry import BoundingBox, Mag, Vec3Int, VoxelSize
     from wk_jupyter.widgets.viewer import Viewer
     from wk_jupyter.widgets.viewing import view
@@ -39,6 +41,9 @@ __all__ = [
     "Layer",
     "Mag",
     "RoundedBoxWarning",
+    "Team",
+    "Token",
+    "User",
     "Vec3Int",
     "Viewer",
     "VoxelSize",
@@ -49,6 +54,9 @@ __all__ = [
     "open",
     "refresh",
     "samples",
+    "teams",
+    "tokens",
+    "users",
     "view",
 ]
 
@@ -61,6 +69,9 @@ _HOMES: Final[dict[str, tuple[str, str | None]]] = {
     "Layer": ("client.layer", "Layer"),
     "Mag": ("geometry", "Mag"),
     "RoundedBoxWarning": ("client.layer", "RoundedBoxWarning"),
+    "Team": ("client.people", "Team"),
+    "Token": ("client.tokens", "Token"),
+    "User": ("client.people", "User"),
     "Vec3Int": ("geometry", "Vec3Int"),
     "Viewer": ("widgets.viewer", "Viewer"),
     "VoxelSize": ("geometry", "VoxelSize"),
@@ -71,6 +82,9 @@ _HOMES: Final[dict[str, tuple[str, str | None]]] = {
     "open": ("client.opening", "open_dataset"),
     "refresh": ("client.table", "refresh"),
     "samples": ("samples", None),
+    "teams": ("client.people", "teams"),
+    "tokens": ("client.tokens", "tokens"),
+    "users": ("client.people", "users"),
     "view": ("widgets.viewing", "view"),
 }
 
