@@ -20,9 +20,9 @@ _SEGMENTATION: Final = re.compile(
 )
 _COLOR: Final = re.compile(r"colou?r|\bem\b|\braw\b|image|grayscale|greyscale", re.IGNORECASE)
 _SAMPLES: Final = 20
-_SAMPLE_SIDE: Final = 16
-_ENOUGH_VOXELS: Final = 1000
-_DISTINCT_PER_VOXEL: Final = 1 / 200  # images have more different values than this
+SAMPLE_SIDE: Final = 16
+ENOUGH_VOXELS: Final = 1000
+DISTINCT_PER_VOXEL: Final = 1 / 200  # images have more different values than this
 # For all samples of a layer, as a scan looks at many: bytes of chunks to decode, and their number.
 _SAMPLE_BYTES: Final = 2**26
 _SAMPLE_CHUNKS: Final = 2**14
@@ -61,9 +61,9 @@ def guess_category(root: Path, layer: LayerSource) -> Category:
             volume.close()
     except WkError:
         return "color"
-    if seen < _ENOUGH_VOXELS:
+    if seen < ENOUGH_VOXELS:
         return "segmentation" if layer.dtype.itemsize == 8 else "color"
-    return "color" if distinct / seen > _DISTINCT_PER_VOXEL else "segmentation"
+    return "color" if distinct / seen > DISTINCT_PER_VOXEL else "segmentation"
 
 
 def _sample(volume: Volume, box: BoundingBox) -> tuple[int, int]:
@@ -74,13 +74,13 @@ def _sample(volume: Volume, box: BoundingBox) -> tuple[int, int]:
     random = np.random.default_rng(0)
     chunk = volume.info.chunk_shape
     chunk_bytes = chunk.product * volume.info.dtype.itemsize
-    chunks = (Vec3Int.of(_SAMPLE_SIDE) - 1).ceildiv(chunk).product + 1
+    chunks = (Vec3Int.of(SAMPLE_SIDE) - 1).ceildiv(chunk).product + 1
     samples = max(1, min(_SAMPLES, _SAMPLE_BYTES // max(1, chunk_bytes), _SAMPLE_CHUNKS // chunks))
     seen = distinct = 0
-    room = (box.size - _SAMPLE_SIDE).pairmax(0)
+    room = (box.size - SAMPLE_SIDE).pairmax(0)
     for _ in range(samples):
         corner = box.topleft + Vec3Int.of([int(random.integers(0, n + 1)) for n in room])
-        values = volume.read(BoundingBox(corner, (_SAMPLE_SIDE,) * 3).intersection(box))
+        values = volume.read(BoundingBox(corner, (SAMPLE_SIDE,) * 3).intersection(box))
         values = values[(values != 0) & (values != np.iinfo(values.dtype).max)]
         seen += values.size
         distinct += len(np.unique(values))
