@@ -15,7 +15,7 @@ class Event(Wire):
     event ``reset``, whose data is ``{}``, says that what happened in between is not known: read all anew.
     """
 
-    noun: Literal["dataset", "folder", "team", "user"]
+    noun: Literal["dataset", "folder", "team", "user", "job"]
     kind: Literal["added", "changed", "removed"]
     id: str | None
 

@@ -18,7 +18,7 @@ from wk_jupyter.store.catalog.database import now_ms, writing
 from wk_jupyter.store.catalog.tables import changes
 from wk_jupyter.store.records import DatasetRecord, FolderRecord, UserRecord
 
-Noun: TypeAlias = Literal["dataset", "folder", "team", "user"]
+Noun: TypeAlias = Literal["dataset", "folder", "team", "user", "job"]
 Kind: TypeAlias = Literal["added", "changed", "removed"]
 Listener: TypeAlias = Callable[[], None]
 _KEPT: Final = 10_000

@@ -20,11 +20,12 @@ from wk_jupyter.store.catalog.teams import find_teams
 from wk_jupyter.store.catalog.users import find_users
 from wk_jupyter.store.changes import Change, Kind, Noun
 from wk_jupyter.store.context import Context
+from wk_jupyter.store.jobs import find_jobs, sees_job
 from wk_jupyter.store.people import sees_team, sees_user, team_ids_of
-from wk_jupyter.store.records import DatasetRecord, FolderRecord, TeamRecord, UserRecord
+from wk_jupyter.store.records import DatasetRecord, FolderRecord, JobRecord, TeamRecord, UserRecord
 
 _AT_ONCE: Final = 500  # changes, and ids in a statement
-Subject: TypeAlias = DatasetRecord | FolderRecord | TeamRecord | UserRecord
+Subject: TypeAlias = DatasetRecord | FolderRecord | JobRecord | TeamRecord | UserRecord
 
 
 class Event(NamedTuple):
@@ -105,6 +106,8 @@ class Events:
             return self._context.policy.may_folder(principal, Action.READ, subject)
         if isinstance(subject, UserRecord):
             return sees_user(principal, subject.organization_id, subject.id, team_ids_of(subject))
+        if isinstance(subject, JobRecord):
+            return sees_job(principal, subject)
         if isinstance(subject, TeamRecord):
             return sees_team(principal, subject)
         return self._context.policy.may(principal, Action.READ, subject)
@@ -147,7 +150,13 @@ def _subjects(
     connection: sa.Connection, happened: Sequence[Change]
 ) -> dict[tuple[Noun, str | None], Subject]:
     """Return what changes are about, as far as it is still there. At most ``_AT_ONCE`` changes."""
-    ids: dict[Noun, set[str]] = {"dataset": set(), "folder": set(), "team": set(), "user": set()}
+    ids: dict[Noun, set[str]] = {
+        "dataset": set(),
+        "folder": set(),
+        "team": set(),
+        "user": set(),
+        "job": set(),
+    }
     for change in happened:
         if change.subject_id is not None:
             ids[change.noun].add(change.subject_id)
@@ -158,6 +167,8 @@ def _subjects(
         found["user", user.id] = user
     for team in find_teams(connection, teams.c.id.in_(ids["team"])) if ids["team"] else ():
         found["team", team.id] = team
+    for job in find_jobs(connection, ids["job"]) if ids["job"] else ():
+        found["job", job.id] = job
     for folder_id in ids["folder"]:
         folder = find_folder(connection, folder_id)
         if folder is not None:

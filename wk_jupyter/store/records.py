@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-Status: TypeAlias = Literal["active", "not imported yet", "unreadable", "missing"]
+Status: TypeAlias = Literal["active", "not imported yet", "unreadable", "missing", "importing", "failed"]
+JobState: TypeAlias = Literal["pending", "running", "succeeded", "failed", "cancelled"]
 Order: TypeAlias = Literal["name", "created", "lastUsed"]
 MISSING_REASON: Final = "No longer available on datastore."
 
@@ -184,6 +185,38 @@ class UserRecord:
     @property
     def shown_first_name(self) -> str:
         return self.first_name or self.name
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """Something that is done in the background. ``progress`` from 0 to 1; times in ms since 1970.
+
+    ``error``: why it failed, as ``message``, ``hint``, ``code`` and ``details``. ``request`` is what was
+    asked for. ``dataset_id`` None: the dataset is gone.
+    """
+
+    id: str
+    organization_id: str
+    owner_id: str | None
+    dataset_id: str | None
+    dataset_name: str
+    kind: str
+    state: JobState
+    progress: float
+    message: str
+    error: Mapping[str, Any] | None
+    request: Mapping[str, Any] = field(repr=False)
+    attempts: int
+    created: int
+    started: int | None
+    finished: int | None
+    log: str = field(default="", repr=False)
+    runner: str | None = field(default=None, repr=False)
+    seen: int | None = field(default=None, repr=False)
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in {"succeeded", "failed", "cancelled"}
 
 
 class FolderFinding(NamedTuple):

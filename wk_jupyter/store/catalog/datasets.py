@@ -42,7 +42,11 @@ class DatasetRepository:
         self._engine = engine
         self._organization = organization
         self._changes = changes
-        self._own = sa.and_(datasets.c.organization_id == organization.id, datasets.c.trashed.is_(None))
+        self._own = sa.and_(
+            datasets.c.organization_id == organization.id,
+            datasets.c.trashed.is_(None),
+            datasets.c.directory_name.not_like(".%"),  # what is being imported has no folder yet
+        )
 
     def properties(self, dataset_id: str) -> bytes | None:
         """Return the JSON of a dataset that was recognised without a properties file."""

@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -175,6 +176,30 @@ dataset_uses: Final = Table(
     Column("dataset_id", _ID, ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("last_used", BigInteger),
     Column("view_configuration", JSON),
+)
+
+jobs: Final = Table(
+    "jobs",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("organization_id", _ID, ForeignKey("organizations.id"), nullable=False),
+    Column("owner_id", _ID, ForeignKey("users.id")),
+    Column("dataset_id", _ID, ForeignKey("datasets.id", ondelete="SET NULL"), index=True),
+    Column("dataset_name", Text, nullable=False),  # kept when the dataset is gone
+    Column("kind", String(32), nullable=False),
+    Column("state", String(16), nullable=False),  # pending, running, succeeded, failed, cancelled
+    Column("progress", Float, nullable=False),  # from 0 to 1
+    Column("message", Text, nullable=False),  # what is being done
+    Column("error", JSON),  # why it failed: message, hint, code, details
+    Column("request", JSON, nullable=False),  # what was asked for
+    Column("log", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("started", BigInteger),
+    Column("finished", BigInteger),
+    Column("runner", String(255)),  # the process that works on it
+    Column("seen", BigInteger),  # when that process was last known to be alive
+    Index(None, "state", "created"),
 )
 
 changes: Final = Table(

@@ -43,7 +43,7 @@ def inspect(path: Path, hints: dict[str, Any] | None = None) -> Inspected:
     """
     if path.is_dir():
         try:
-            stored = _stored(path)
+            stored = inspect_stored(path)
         except UnsupportedFormat as error:
             refusal = error
         else:
@@ -71,8 +71,8 @@ def inspect(path: Path, hints: dict[str, Any] | None = None) -> Inspected:
 # --- stored formats -----------------------------------------------------------------------------
 
 
-def _stored(folder: Path) -> Inspected:
-    """Return what a folder of a stored format is. Raises UnsupportedFormat, CorruptData, …"""
+def inspect_stored(folder: Path) -> Inspected:
+    """Say what a folder of a stored format is. Raises UnsupportedFormat where it is of none, CorruptData."""
     found = explore(folder)
     source = found.data_source
     if not source.layers:

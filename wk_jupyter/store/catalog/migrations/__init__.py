@@ -1,3 +1,3 @@
 """Alembic's scripts. ``HEAD`` is the newest revision; a test holds it to the scripts."""
 
-HEAD = "0004"
+HEAD = "0006"

@@ -1,0 +1,107 @@
+"""One task done: voxels read, made coarser, and written. What a worker process does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wk_jupyter.errors import CorruptData
+from wk_jupyter.store.convert.downsample import Method, halve
+from wk_jupyter.store.convert.outputs import ZYX
+from wk_jupyter.store.convert.plan import LayerPlan
+from wk_jupyter.store.convert.statistics import Statistics, statistics_of
+from wk_jupyter.store.convert.tasks import Layout, Stage, Task, box_of, ratio_of
+from wk_jupyter.store.readers import open_image
+from wk_jupyter.store.readers.base import Image, ImageFile, Region
+
+
+class Worker:
+    """Does tasks of one layout. Files of images stay open from one task to the next."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._open: dict[int, tuple[ImageFile, Image]] = {}
+
+    def do(self, task: Task) -> Statistics | None:
+        """Do a task. Returns statistics of what was read of an image. Raises WkError, OSError."""
+        layout = self._layout
+        layer = layout.plan.layers[task.layer]
+        stage = layout.stages[task.layer][task.stage]
+        finest = stage.mags[0]
+        start, shape = layout.part(task, finest)
+        if stage.finer is None:
+            voxels = self._read_image(task.layer, task.time, start, shape)
+        else:
+            voxels = self._made_coarser(task, stage, start, shape)
+        found = statistics_of(voxels) if stage.finer is None else None
+        self._write(task, stage, start, voxels, layer)
+        return found
+
+    def name_of(self, task: Task) -> str:
+        """Return the name of the first file that a task's layer is made of, for errors."""
+        return Path(self._layout.plan.layers[task.layer].source.paths[0]).name
+
+    def close(self) -> None:
+        for opened, _ in self._open.values():
+            opened.close()
+        self._open.clear()
+
+    def _write(self, task: Task, stage: Stage, start: ZYX, voxels: NDArray[Any], layer: LayerPlan) -> None:
+        before = stage.mags[0]
+        for mag in stage.mags:
+            ratio = ratio_of(mag, before)
+            voxels = halve(voxels, start, ratio, self._method(layer))
+            start = _floored(start, ratio)
+            self._layout.output(task.layer, stage, mag).write(start, voxels, task.time)
+            before = mag
+
+    def _made_coarser(self, task: Task, stage: Stage, start: ZYX, shape: ZYX) -> NDArray[Any]:
+        """Read what the first mag of a stage is made of, and make it."""
+        layer = self._layout.plan.layers[task.layer]
+        assert stage.finer is not None
+        ratio = ratio_of(stage.mags[0], stage.finer)
+        first, size = box_of(layer, stage.finer)
+        low = [max(f, s * r) for f, s, r in zip(first, start, ratio, strict=True)]
+        high = [
+            min(f + n, (s + c) * r) for f, n, s, c, r in zip(first, size, start, shape, ratio, strict=True)
+        ]
+        finer = self._layout.output(task.layer, self._layout.stage_of(task.layer, stage.finer), stage.finer)
+        extent = (high[0] - low[0], high[1] - low[1], high[2] - low[2])
+        at = (low[0], low[1], low[2])
+        return halve(finer.read(at, extent, task.time), at, ratio, self._method(layer))
+
+    def _read_image(self, number: int, time: int, start: ZYX, shape: ZYX) -> NDArray[Any]:
+        layer = self._layout.plan.layers[number]
+        image = self._image(number)
+        x0, y0, z0 = layer.topleft
+        z, y, x = (
+            (s - origin, s - origin + n) for s, origin, n in zip(start, (z0, y0, x0), shape, strict=True)
+        )
+        region = Region(layer.timepoints[0] + time, layer.channels, z, y, x)
+        voxels = image.read(region)
+        if voxels.shape != region.shape:
+            raise CorruptData(
+                f"{layer.source.paths[0]} has given {voxels.shape} voxels in place of {region.shape}.",
+                path=layer.source.paths[0],
+            )
+        return _cast(voxels, np.dtype(layer.dtype))
+
+    def _image(self, number: int) -> Image:
+        if number not in self._open:
+            self._open[number] = open_image(self._layout.plan.layers[number].source)
+        return self._open[number][1]
+
+    def _method(self, layer: LayerPlan) -> Method:
+        return "mode" if layer.category == "segmentation" else self._layout.plan.downsampling
+
+
+def _cast(voxels: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    return voxels if voxels.dtype == dtype else voxels.astype(dtype)
+
+
+def _floored(start: ZYX, ratio: ZYX) -> ZYX:
+    z, y, x = (s // r for s, r in zip(start, ratio, strict=True))
+    return (z, y, x)

@@ -1,0 +1,374 @@
+"""Deliveries become datasets on somebody's behalf: at once where they are stored formats, else by a job.
+
+What is being imported lies in ``<organization>/.importing/<dataset id>``: ``source`` is what was brought,
+``work`` the conversion's. The dataset's row is there from the start, and says that it is being imported;
+its folder comes to its place by one rename, inside of the transaction that says so. Whoever is killed in
+between leaves what the next start finishes or puts right.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+
+from wk_jupyter.errors import Conflict, Forbidden, InvalidInput, UnsupportedFormat, WkError
+from wk_jupyter.store.access import Action, Principal, no_such_folder
+from wk_jupyter.store.allowed_teams import teams_to_be, write_teams
+from wk_jupyter.store.catalog.database import new_id, now_ms
+from wk_jupyter.store.catalog.folders import find_folder
+from wk_jupyter.store.catalog.organizations import all_organizations
+from wk_jupyter.store.catalog.tables import SORT_LENGTH, dataset_teams, datasets, jobs
+from wk_jupyter.store.catalog.text import dataset_text, fold, searchable
+from wk_jupyter.store.changes import Writer
+from wk_jupyter.store.context import Context
+from wk_jupyter.store.data_dir import BINARY_DATA
+from wk_jupyter.store.dataset_folder import look
+from wk_jupyter.store.imports.options import ImportOptions
+from wk_jupyter.store.imports.stored import arrange
+from wk_jupyter.store.jobs import Jobs
+from wk_jupyter.store.names import checked_name
+from wk_jupyter.store.records import DatasetRecord, JobRecord, OrganizationRecord
+
+IMPORTING: Final = ".importing"
+SOURCE: Final = "source"
+KIND: Final = "import"
+_MARKER: Final = "placed-as"
+_ID: Final = re.compile(r"[0-9a-f]{24}")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What somebody brings. ``folder``: its files, on the data directory's own disk; it is taken over.
+
+    ``path``: files that stay where they are, instead; ``link``: a stored format there is linked, not copied.
+    ``dataset_id``: chosen before, by whom may ask twice.
+    """
+
+    name: str
+    folder: Path | None = None
+    path: Path | None = None
+    link: bool = False
+    folder_id: str | None = None
+    team_ids: tuple[str, ...] = ()
+    options: ImportOptions = field(default_factory=ImportOptions)
+    dataset_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The dataset that there will be, and the job that makes it; None: it is there."""
+
+    dataset_id: str
+    job_id: str | None
+
+
+class Imports:
+    """Takes deliveries. Thread-safe; blocks while folders are looked at."""
+
+    def __init__(self, context: Context, job_list: Jobs) -> None:
+        self._context = context
+        self._jobs = job_list
+
+    def require_may_add(
+        self, principal: Principal, *, name: str, folder_id: str | None = None, team_ids: tuple[str, ...] = ()
+    ) -> None:
+        """Raise what ``take`` would, before anything is sent: InvalidInput, Forbidden, NotFound."""
+        with self._context.engine.connect() as connection:
+            self._checked(connection, principal, Delivery(name, folder_id=folder_id, team_ids=team_ids))
+
+    def take(self, principal: Principal, delivery: Delivery) -> Taken:
+        """Make a dataset of a delivery. With a ``dataset_id`` it may be asked again, and answers the same.
+
+        Stored formats are there when this returns; images become so by a job. Raises InvalidInput,
+        Forbidden, NotFound, and WkError where a stored format cannot be used: then nothing is kept.
+        """
+        dataset_id = delivery.dataset_id or new_id()
+        place = self.place_of(self._organization(principal), dataset_id)
+        known = self._known(dataset_id)
+        if known is not None:
+            return known
+        with self._context.changes.writing() as writer:
+            record = self._insert(writer, principal, delivery, dataset_id)
+            if delivery.folder is not None:
+                place.mkdir(parents=True, exist_ok=True)
+                with contextlib.suppress(FileNotFoundError):  # where it was moved before somebody was killed
+                    delivery.folder.rename(place / SOURCE)
+        if delivery.folder is not None and self._is_stored(place / SOURCE):
+            try:
+                self.put_in_place(record, arrange(place / SOURCE, delivery.options))
+            except WkError:
+                self._drop(record)
+                raise
+            return Taken(dataset_id, None)
+        return Taken(dataset_id, self._start_job(principal, record, delivery))
+
+    def place_of(self, organization: OrganizationRecord, dataset_id: str) -> Path:
+        """Return the folder in which a dataset is made."""
+        return self._root(organization.name) / IMPORTING / dataset_id
+
+    def folder_of(self, record: DatasetRecord) -> Path:
+        """Return the folder in which a dataset of the catalog is made."""
+        return self._root(record.organization) / IMPORTING / record.id
+
+    def put_in_place(
+        self, record: DatasetRecord, made: Path, job: JobRecord | None = None, log: str = ""
+    ) -> DatasetRecord:
+        """Bring what was made to its place in the list, whole. Raises Conflict where it was given up."""
+        moved: Path | None = None
+        root = self._root(record.organization)
+        try:
+            with self._context.changes.writing() as writer:
+                now = self._require_importing(writer.connection, record)
+                name = self._free_name(writer.connection, now)
+                (self.folder_of(record) / _MARKER).write_text(name)
+                made.rename(root / name)
+                moved = root / name
+                self._activate(writer, now, name)
+                if job is not None:
+                    self._jobs.succeed(writer, job, log)
+        except BaseException:
+            if moved is not None:
+                with contextlib.suppress(OSError):
+                    moved.rename(made)
+            raise
+        shutil.rmtree(self.folder_of(record), ignore_errors=True)
+        self._context.forget({record.id})
+        return self._context.look_again(record)
+
+    def discard(self, principal: Principal, ref: str) -> None:
+        """Give up an import, with all that was brought. Raises DatasetNotFound, Forbidden, Conflict."""
+        with self._context.changes.writing() as writer:
+            record = self._context.dataset(writer.connection, principal, ref, Action.EDIT)
+            if record.status not in {"importing", "failed"}:
+                raise Conflict(f"the dataset {record.name!r} is not being imported.", hint="Delete it.")
+            is_on = sa.and_(
+                jobs.c.dataset_id == record.id, jobs.c.state.in_(["pending", "running", "failed"])
+            )
+            for job_id in writer.connection.scalars(sa.select(jobs.c.id).where(is_on)).all():
+                values = {"state": "cancelled", "finished": now_ms(), "runner": None}
+                writer.connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(**values))
+                writer.note("job", "changed", job_id, record.organization_id)
+            self._delete_row(writer, record)
+        self._remove_files(record)
+
+    def recover(self, organization: OrganizationRecord) -> list[str]:
+        """Settle what somebody who was killed left half done. Returns what was done, in words."""
+        notices: list[str] = []
+        unfinished: list[DatasetRecord] = []
+        folder = self._root(organization.name) / IMPORTING
+        if not folder.is_dir():
+            return notices
+        doomed: list[Path] = []
+        with self._context.changes.writing() as writer:
+            for entry in sorted(folder.iterdir()):
+                row = self._row(writer.connection, entry.name)
+                if row is None or row.status not in {"importing", "failed"}:
+                    doomed.append(entry)
+                elif row.status == "importing" and not self._has_job(writer.connection, row.id):
+                    if self._was_placed(entry):
+                        self._activate(writer, row, (entry / _MARKER).read_text())
+                        notices.append(f"the import of {row.name} is finished.")
+                        doomed.append(entry)
+                    else:
+                        unfinished.append(row)
+                elif self._was_placed(entry):  # before its job could say so
+                    self._activate(writer, row, (entry / _MARKER).read_text())
+                    self._end_jobs(writer, row)
+                    doomed.append(entry)
+        for record in unfinished:
+            self._take_up(record)
+            notices.append(f"the import of {record.name} goes on.")
+        for path in doomed:
+            shutil.rmtree(path, ignore_errors=True)
+        return notices
+
+    # --- rows -------------------------------------------------------------------------------
+
+    def _checked(
+        self, connection: sa.Connection, principal: Principal, delivery: Delivery
+    ) -> tuple[OrganizationRecord, str, str, frozenset[str]]:
+        """Return the organization, the name, the folder and the teams. Raises InvalidInput, Forbidden."""
+        organization = self._organization(principal)
+        may = principal.manages_something or principal.administers(organization.id)
+        if not may:
+            raise Forbidden(
+                f"{principal.name} may not add datasets.",
+                hint="Admins, dataset managers and managers of a team may.",
+            )
+        name = checked_name(delivery.name, "name")
+        folder_id = delivery.folder_id or organization.root_folder_id
+        folder = find_folder(connection, folder_id)
+        if folder is None or folder.organization_id != organization.id:
+            raise no_such_folder(folder_id)
+        if delivery.folder_id is not None and folder.parent_id is not None:
+            self._context.policy.require_folder(principal, Action.EDIT, folder)
+        none: frozenset[str] = frozenset()
+        teams = teams_to_be(connection, principal, organization.id, current=none, wanted=delivery.team_ids)
+        return organization, name, folder_id, teams
+
+    def _require_importing(self, connection: sa.Connection, record: DatasetRecord) -> DatasetRecord:
+        now = self._context.find(connection, record.id)
+        if now.status != "importing":
+            raise Conflict(f"the import of {record.name!r} was given up.")
+        return now
+
+    def _insert(
+        self, writer: Writer, principal: Principal, delivery: Delivery, dataset_id: str
+    ) -> DatasetRecord:
+        organization, name, folder_id, teams = self._checked(writer.connection, principal, delivery)
+        directory = f"{IMPORTING}/{dataset_id}"
+        writer.connection.execute(
+            sa.insert(datasets).values(
+                id=dataset_id,
+                organization_id=organization.id,
+                folder_id=folder_id,
+                directory_name=directory,
+                name=name,
+                owner_id=principal.user_id,
+                created=now_ms(),
+                status="importing",
+                layers=[],
+                disk_key="",
+                sort_name=fold(name)[:SORT_LENGTH],
+                search_text=dataset_text(name, name=name),
+            )
+        )
+        key = {"dataset_id": dataset_id}
+        write_teams(writer.connection, dataset_teams, key, current=frozenset(), wanted=teams)
+        writer.note("dataset", "added", dataset_id, organization.id)
+        return self._context.find(writer.connection, dataset_id)
+
+    def _activate(self, writer: Writer, record: DatasetRecord, name: str) -> None:
+        """Write into the row what its folder says, now that it is in its place."""
+        # A scan may have come by before a recovery, and have taken the folder for a new dataset.
+        is_double = sa.and_(
+            datasets.c.organization_id == record.organization_id, datasets.c.directory_name == name
+        )
+        writer.connection.execute(sa.delete(datasets).where(is_double, datasets.c.id != record.id))
+        root = self._root(record.organization)
+        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            finding = look(str(root), name, descriptor)
+        finally:
+            os.close(descriptor)
+        layer_text = searchable(layer for layer, _ in finding.layers)
+        text = dataset_text(name, name=record.name, description=record.description, tags=record.tags)
+        is_it = datasets.c.id == record.id
+        writer.connection.execute(
+            sa.update(datasets)
+            .where(is_it)
+            .values(**finding._asdict(), layer_text=layer_text, search_text=text)
+        )
+        writer.note("dataset", "changed", record.id, record.organization_id)
+
+    def _delete_row(self, writer: Writer, record: DatasetRecord) -> None:
+        writer.note("dataset", "removed", record.id, record.organization_id, before=record)
+        writer.connection.execute(sa.delete(datasets).where(datasets.c.id == record.id))
+
+    def _drop(self, record: DatasetRecord) -> None:
+        with self._context.changes.writing() as writer:
+            self._delete_row(writer, record)
+        self._remove_files(record)
+
+    def _known(self, dataset_id: str) -> Taken | None:
+        """Return what was answered before; None where the dataset is not there or has just begun to be."""
+        with self._context.engine.connect() as connection:
+            row = self._row(connection, dataset_id)
+            if row is None:
+                return None
+            of_it = (
+                sa.select(jobs.c.id).where(jobs.c.dataset_id == dataset_id).order_by(jobs.c.created.desc())
+            )
+            job_id = connection.scalar(of_it.limit(1))
+        if row.status == "importing" and job_id is None:
+            job_id = self._take_up(row)
+        return Taken(dataset_id, None if row.is_active else job_id)
+
+    def _row(self, connection: sa.Connection, dataset_id: str) -> DatasetRecord | None:
+        if not _ID.fullmatch(dataset_id):
+            return None
+        try:
+            return self._context.find(connection, dataset_id)
+        except WkError:
+            return None
+
+    # --- jobs -------------------------------------------------------------------------------
+
+    def _start_job(self, principal: Principal, record: DatasetRecord, delivery: Delivery) -> str:
+        request: Mapping[str, Any] = {
+            "options": msgspec.to_builtins(delivery.options),
+            "path": None if delivery.path is None else str(delivery.path),
+            "link": delivery.link,
+        }
+        with self._context.changes.writing() as writer:
+            return self._jobs.add(writer, dataset_id=record.id, kind=KIND, owner=principal, request=request)
+
+    def _take_up(self, record: DatasetRecord) -> str:
+        """Have a job finish what was begun before somebody was killed."""
+        owner = Principal("its owner", user_id=record.owner_id)
+        return self._start_job(owner, record, Delivery(record.name))
+
+    @staticmethod
+    def _has_job(connection: sa.Connection, dataset_id: str) -> bool:
+        of_it = sa.select(sa.func.count()).select_from(jobs).where(jobs.c.dataset_id == dataset_id)
+        return bool(connection.scalar(of_it))
+
+    def _end_jobs(self, writer: Writer, record: DatasetRecord) -> None:
+        is_on = sa.and_(jobs.c.dataset_id == record.id, jobs.c.state.in_(["pending", "running"]))
+        values = {"state": "succeeded", "progress": 1.0, "finished": now_ms(), "runner": None, "message": ""}
+        writer.connection.execute(sa.update(jobs).where(is_on).values(**values))
+
+    # --- folders ----------------------------------------------------------------------------
+
+    def _organization(self, principal: Principal) -> OrganizationRecord:
+        if principal.organization_id in (None, self._context.home.id):
+            return self._context.home
+        known = all_organizations(self._context.engine)
+        return next(each for each in known if each.id == principal.organization_id)
+
+    def _root(self, organization: str) -> Path:
+        return self._context.data_dir / BINARY_DATA / organization
+
+    @staticmethod
+    def _is_stored(folder: Path) -> bool:
+        from wk_jupyter.store.imports.inspection import inspect_stored  # noqa: PLC0415 - loads formats
+
+        try:
+            return inspect_stored(folder) is not None
+        except UnsupportedFormat:
+            return False
+        except WkError:
+            return True  # and broken: ``arrange`` says how
+
+    def _was_placed(self, entry: Path) -> bool:
+        """Whether the dataset went to its place, and only the catalog does not know."""
+        marker = entry / _MARKER
+        if not marker.is_file():
+            return False
+        name = marker.read_text()
+        is_gone = not (entry / SOURCE).exists() and not (entry / "work" / "dataset").exists()
+        return is_gone and bool(name) and os.path.lexists(entry.parent.parent / name)
+
+    def _free_name(self, connection: sa.Connection, record: DatasetRecord) -> str:
+        plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", record.name).strip("._")[:200] or "dataset"
+        for name in (plain, f"{plain}-{record.id}"):
+            is_it = sa.and_(
+                datasets.c.organization_id == record.organization_id, datasets.c.directory_name == name
+            )
+            taken = connection.scalar(sa.select(sa.func.count()).select_from(datasets).where(is_it))
+            if not taken and not os.path.lexists(self._root(record.organization) / name):
+                return name
+        raise InvalidInput(f"there is no free folder for {record.name!r}.")
+
+    def _remove_files(self, record: DatasetRecord) -> None:
+        shutil.rmtree(self.folder_of(record), ignore_errors=True)
+        self._context.forget({record.id})
