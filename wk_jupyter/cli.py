@@ -1,4 +1,4 @@
-"""The command ``wk-jupyter``: samples, a scan of the data directory, who may come, the version."""
+"""The command ``wk-jupyter``: samples, conversion, a scan of the data directory, who may come."""
 
 # ruff: noqa: T201 - what a command says goes to its output
 from __future__ import annotations
@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from wk_jupyter import __version__
-from wk_jupyter.commands import organizations, teams, tokens, users
+from wk_jupyter.commands import converting, organizations, teams, tokens, users
 from wk_jupyter.commands.opening import add_data_dir, add_database, add_organization
 from wk_jupyter.errors import WkError
 from wk_jupyter.samples import catalog, download, generate, generator, places
@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_sample(commands)
     _add_scan(commands)
-    for module in (users, teams, tokens, organizations):
+    for module in (converting, users, teams, tokens, organizations):
         module.add_to(commands)
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(run=_version)

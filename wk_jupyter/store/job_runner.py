@@ -6,28 +6,21 @@ import contextlib
 import logging
 import os
 import secrets
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any, Final
-
-import msgspec
+from typing import Any, Final
 
 from wk_jupyter.errors import WkError
 from wk_jupyter.store.context import Context
 from wk_jupyter.store.imports.imports import KIND, SOURCE, Imports
 from wk_jupyter.store.imports.options import parse_options
+from wk_jupyter.store.imports.process import ImportProcess, Request, read_log
 from wk_jupyter.store.jobs import Jobs
 from wk_jupyter.store.records import DatasetRecord, JobRecord
 
-_WORKER: Final = "wk_jupyter.store.imports.worker"
-_LOG: Final = "log.txt"
-_MAX_LOG: Final = 2**16
 _POLL_SECONDS: Final = 10.0  # for jobs of other processes; those of this one wake the runner
 _BEAT_SECONDS: Final = 5.0
 _TELL_SECONDS: Final = 0.5
@@ -104,12 +97,9 @@ class JobRunner:
         except (WkError, OSError) as error:
             self._jobs.fail(job, _told("invalid_input", str(error)))
             return
-        process = _start(folder)
-        try:
+        with ImportProcess(folder) as process:
             said = self._follow(job, process)
-        finally:
-            _kill(process)
-        self._end(job, record, folder, said, process.returncode)
+        self._end(job, record, folder, process.died() if said is None else said)
 
     def _dataset(self, job: JobRecord) -> DatasetRecord | None:
         if job.dataset_id is None:
@@ -121,30 +111,26 @@ class JobRunner:
     def _write_request(self, job: JobRecord, record: DatasetRecord, folder: Path) -> None:
         path = job.request.get("path")
         source = Path(path) if path else _staged(folder)
-        request = {
-            "name": record.name,
-            "source": str(source),
-            "is_own": not path,
-            "link": bool(job.request.get("link")),
-            "options": parse_options(job.request.get("options")),
-            "data_format": self._data_format,
-            "workers": self._workers,
-        }
-        folder.mkdir(parents=True, exist_ok=True)
-        part = folder / "request.json.part"
-        part.write_bytes(msgspec.json.encode(request))
-        part.replace(folder / "request.json")
+        request = Request(
+            name=record.name,
+            source=str(source),
+            is_own=not path,
+            link=bool(job.request.get("link")),
+            options=parse_options(job.request.get("options")),
+            data_format=self._data_format,
+            workers=self._workers,
+        )
+        request.write(folder)
 
-    def _follow(self, job: JobRecord, process: subprocess.Popen[bytes]) -> Mapping[str, Any] | None:
+    def _follow(self, job: JobRecord, process: ImportProcess) -> Mapping[str, Any] | None:
         """Read what the process says, and pass on how far it is. Returns its last word; None: it has none.
 
-        None as well where the job is given up or this runner stops: then the process is to be ended.
+        ``given_up``: the job is no longer to be done, or this runner stops.
         """
-        lines = _Lines(process.stdout)
         told, progress, message = 0.0, 0.0, ""
         while True:
-            line = lines.next(_TELL_SECONDS)
-            if line is None and lines.is_over:
+            line = process.next(_TELL_SECONDS)
+            if line is None and process.is_over:
                 return None
             if line is not None:
                 if "progress" not in line:
@@ -156,13 +142,9 @@ class JobRunner:
                 return {"given_up": True}
             told = now if is_due else told
 
-    def _end(
-        self, job: JobRecord, record: DatasetRecord, folder: Path, said: Mapping[str, Any] | None, code: int
-    ) -> None:
-        log = _read_log(folder)
-        if said is None:
-            self._jobs.fail(job, _died(code), log)
-        elif "error" in said:
+    def _end(self, job: JobRecord, record: DatasetRecord, folder: Path, said: Mapping[str, Any]) -> None:
+        log = read_log(folder)
+        if "error" in said:
             self._jobs.fail(job, said["error"], log)
         elif "made" in said:
             try:
@@ -171,85 +153,12 @@ class JobRunner:
                 self._jobs.fail(job, _told(error.code, error.message, error.hint), log)
 
 
-class _Lines:
-    """Lines of JSON from a pipe, waited for with patience: a thread reads them."""
-
-    def __init__(self, stream: IO[bytes] | None) -> None:
-        assert stream is not None
-        self._stream = stream
-        self._ready = threading.Condition()
-        self._lines: list[dict[str, Any]] = []
-        self.is_over = False
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def next(self, seconds: float) -> dict[str, Any] | None:
-        with self._ready:
-            if not self._lines and not self.is_over:
-                self._ready.wait(seconds)
-            return self._lines.pop(0) if self._lines else None
-
-    def _read(self) -> None:
-        for raw in self._stream:
-            with contextlib.suppress(msgspec.DecodeError):  # a library that prints is not listened to
-                line = msgspec.json.decode(raw, type=dict[str, Any])
-                with self._ready:
-                    # Only the newest word on the progress is worth telling.
-                    if self._lines and "progress" in self._lines[-1]:
-                        self._lines.pop()
-                    self._lines.append(line)
-                    self._ready.notify()
-        with self._ready:
-            self.is_over = True
-            self._ready.notify()
-
-
 def _staged(folder: Path) -> Path:
     """Return what was brought: a file by itself, or a folder."""
     source = folder / SOURCE
     inside = list(source.iterdir()) if source.is_dir() else []
     is_single = len(inside) == 1 and inside[0].is_file()
     return inside[0] if is_single else source
-
-
-def _start(folder: Path) -> subprocess.Popen[bytes]:
-    with (folder / _LOG).open("ab") as log:
-        return subprocess.Popen(  # noqa: S603 - our own module, with a folder of our own
-            [sys.executable, "-m", _WORKER, str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            start_new_session=True,
-        )
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End the process and those that it started; wait for it."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            with contextlib.suppress(OSError):
-                pipe.close()
-
-
-def _read_log(folder: Path) -> str:
-    with contextlib.suppress(OSError), (folder / _LOG).open("rb") as stream:
-        stream.seek(max(0, os.fstat(stream.fileno()).st_size - _MAX_LOG))
-        return stream.read().decode("utf-8", "replace")
-    return ""
-
-
-def _died(code: int) -> dict[str, Any]:
-    if code == -signal.SIGKILL:
-        return _told("killed", "the process that did this was killed.", "Did it run out of memory?")
-    name = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-    return _told(
-        "crashed",
-        f"the process that read the files crashed ({name}): one of them is damaged, or a reader has a bug.",
-        "Check the files with the program that wrote them, or bring them in another format.",
-    )
 
 
 def _told(code: str, message: str, hint: str = "") -> dict[str, Any]:

@@ -32,7 +32,9 @@ from wk_jupyter.store.dataset_settings import DatasetSettings
 from wk_jupyter.store.disk_usage import DiskUsage
 from wk_jupyter.store.events import Events
 from wk_jupyter.store.folder_tree import Folders
+from wk_jupyter.store.imports.imports import Imports
 from wk_jupyter.store.inbox import Inbox, Progress
+from wk_jupyter.store.jobs import Jobs
 from wk_jupyter.store.links import broken_links
 from wk_jupyter.store.people import People
 from wk_jupyter.store.records import (
@@ -113,6 +115,8 @@ class Store:
         self.trash = Trash(self.context)
         self.composing = Composing(self.context)
         self.tokens = Tokens(self.context)
+        self.jobs = Jobs(self.context)
+        self.imports = Imports(self.context, self.jobs)
 
     @property
     def owner(self) -> UserRecord:
@@ -126,6 +130,7 @@ class Store:
         reports, notices = [], list[str]()
         for organization in all_organizations(self._engine):
             notices += self.trash.recover(organization)
+            notices += self.imports.recover(organization)
             inbox, _ = self._inbox(organization)
             reports.append(inbox.scan(progress=progress, cancelled=cancelled))
         report = merged_report(reports, notices)

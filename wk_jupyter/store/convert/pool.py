@@ -18,19 +18,12 @@ from typing import Any, Final
 
 import msgspec
 
-from wk_jupyter.errors import CorruptData, InvalidInput, WkError
 from wk_jupyter.store.convert.statistics import Statistics
 from wk_jupyter.store.convert.tasks import Task
+from wk_jupyter.store.convert.work import Answer, statistics_in
 
 _MODULE: Final = "wk_jupyter.store.convert.process"
 _ATTEMPTS: Final = 2
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What came of a task. ``error``: [code, message, hint]."""
-
-    statistics: Statistics | None = None
-    error: tuple[str, str, str] | None = None
 
 
 class WorkerPool:
@@ -155,11 +148,4 @@ def _collect(
             raise result
         elif result:
             task, answer = result
-            if answer.error is not None:
-                raise _told(*answer.error)
-            yield task, answer.statistics
-
-
-def _told(code: str, message: str, hint: str) -> WkError:
-    kinds: dict[str, type[WkError]] = {"invalid_input": InvalidInput, "corrupt_data": CorruptData}
-    return kinds.get(code, WkError)(message, hint=hint)
+            yield task, statistics_in(answer)

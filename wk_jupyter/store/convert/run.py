@@ -25,7 +25,7 @@ from wk_jupyter.store.convert.pool import WorkerPool
 from wk_jupyter.store.convert.shards import write_file
 from wk_jupyter.store.convert.statistics import Statistics, intensity_range, merged
 from wk_jupyter.store.convert.tasks import Layout, Task
-from wk_jupyter.store.convert.work import Worker
+from wk_jupyter.store.convert.work import Worker, attempt, statistics_in
 
 _DONE: Final = "done.jsonl"
 _SMALL: Final = 2**23  # bytes of voxels that are converted here: a process would take longer to start
@@ -126,7 +126,7 @@ def _run(
             for task in todo:
                 if cancelled():
                     return
-                yield task, worker.do(task)
+                yield task, statistics_in(attempt(worker, task))
         finally:
             worker.close()
         return

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from wk_jupyter.errors import CorruptData
+from wk_jupyter.errors import CorruptData, InvalidInput, WkError
 from wk_jupyter.store.convert.downsample import Method, halve
 from wk_jupyter.store.convert.outputs import ZYX
 from wk_jupyter.store.convert.plan import LayerPlan
@@ -16,6 +18,15 @@ from wk_jupyter.store.convert.statistics import Statistics, statistics_of
 from wk_jupyter.store.convert.tasks import Layout, Stage, Task, box_of, ratio_of
 from wk_jupyter.store.readers import open_image
 from wk_jupyter.store.readers.base import Image, ImageFile, Region
+
+_KINDS: Final[dict[str, type[WkError]]] = {"invalid_input": InvalidInput, "corrupt_data": CorruptData}
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What came of a task. ``error``: its code, message and hint."""
+
+    statistics: Statistics | None = None
+    error: tuple[str, str, str] | None = None
 
 
 class Worker:
@@ -96,6 +107,31 @@ class Worker:
 
     def _method(self, layer: LayerPlan) -> Method:
         return "mode" if layer.category == "segmentation" else self._layout.plan.downsampling
+
+
+def attempt(worker: Worker, task: Task) -> Answer:
+    """Do a task, and say what came of it, whatever that is."""
+    try:
+        return Answer(statistics=worker.do(task))
+    except WkError as error:
+        return Answer(error=(error.code, error.message, error.hint))
+    except OSError as error:
+        hint = "Make room on the disk, then try again." if error.errno == errno.ENOSPC else ""
+        what = f"{error.filename or 'a file'}: {error.strerror or error}."
+        return Answer(error=("invalid_input", what, hint))
+    except MemoryError:
+        return Answer(error=("too_large", "there was not enough memory for a part of it.", ""))
+    except Exception as error:  # noqa: BLE001 - a reader's bug is told with the file, and fails this job alone
+        what = f"{worker.name_of(task)} cannot be read: {type(error).__name__}: {error}."
+        return Answer(error=("corrupt_data", what, ""))
+
+
+def statistics_in(answer: Answer) -> Statistics | None:
+    """Return what a task found. Raises the WkError that it ended with."""
+    if answer.error is None:
+        return answer.statistics
+    code, message, hint = answer.error
+    raise _KINDS.get(code, WkError)(message, hint=hint)
 
 
 def _cast(voxels: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -22,7 +22,7 @@ from wk_jupyter.store.explore import explore
 from wk_jupyter.store.explore.exploration import UNKNOWN_VOXEL_SIZE, VOXEL_SIZE_NOTICE
 from wk_jupyter.store.explore.layers import layer_name
 from wk_jupyter.store.imports.gathering import Gathered, gather
-from wk_jupyter.store.imports.grouping import Group, groups
+from wk_jupyter.store.imports.grouping import SEQUENCE, Group, groups
 from wk_jupyter.store.imports.proposal import Inspected, Inspection, LayerProposal, Source, StoredLayer
 from wk_jupyter.store.imports.sampling import image_category
 from wk_jupyter.store.readers import reader_named
@@ -143,7 +143,8 @@ class _Found:
         opened = reader_named(group.reader).open(group.paths, group.hints)
         try:
             for index, image in enumerate(opened.images):
-                for part in _parts(image, index, group.name):
+                own = image.info.name if len(opened.images) > 1 else ""
+                for part in _parts(image, index, [group.name.replace("/", "_"), own]):
                     self._propose(part, group)
         finally:
             opened.close()
@@ -161,7 +162,8 @@ class _Found:
         written = np.dtype(_WRITTEN.get(info.dtype.name, info.dtype.name))
         element, notes = _element_class(written, part, category)
         channel = info.channels[part.channels[0]] if part.channels[0] < len(info.channels) else None
-        self.sources.append(Source(group.reader, tuple(map(str, group.paths)), part.index, group.hints))
+        hints = {**group.hints, "checked": True} if group.reader == SEQUENCE else group.hints
+        self.sources.append(Source(group.reader, tuple(map(str, group.paths)), part.index, hints))
         self.layers.append(
             LayerProposal(
                 number=len(self.layers),
@@ -191,18 +193,18 @@ class _Found:
         return name
 
 
-def _parts(image: Image, index: int, group_name: str) -> list[_Part]:
+def _parts(image: Image, index: int, names: list[str]) -> list[_Part]:
     """A picture in colour is one layer; else each channel is one."""
     info = image.info
-    base = "_".join(filter(None, [group_name.replace("/", "_"), info.name]))
+    base = "_".join(filter(None, names))
     if info.size.c == 1 or (info.rgb and info.size.c == 3 and info.dtype == np.uint8):
         name = info.channels[0].name if not base and info.channels and info.size.c == 1 else base
         return [_Part(image, index, (0, info.size.c), name, bool(base))]
-    names = ["red", "green", "blue"] if info.rgb and info.size.c == 3 else []
+    colors = ["red", "green", "blue"] if info.rgb and info.size.c == 3 else []
     parts = []
     for number in range(info.size.c):
         told = info.channels[number].name if number < len(info.channels) else ""
-        own = told or (names[number] if names else f"channel{number}")
+        own = told or (colors[number] if colors else f"channel{number}")
         parts.append(_Part(image, index, (number, number + 1), f"{base}_{own}" if base else own, True))
     return parts
 

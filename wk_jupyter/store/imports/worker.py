@@ -25,30 +25,17 @@ from wk_jupyter.errors import InvalidInput, WkError
 from wk_jupyter.store.convert import ConversionProgress, convert
 from wk_jupyter.store.imports.corrections import conversion_plan
 from wk_jupyter.store.imports.inspection import inspect
-from wk_jupyter.store.imports.options import ImportOptions
+from wk_jupyter.store.imports.process import Request
 from wk_jupyter.store.imports.stored import arrange
 
-REQUEST: Final = "request.json"
 _WORK: Final = "work"
 _COPY: Final = "copy"
 _EVERY_SECONDS: Final = 0.25
 
 
-class Request(msgspec.Struct, frozen=True):
-    """``source``: a file or folder. ``is_own``: it was handed over, and may be moved and changed."""
-
-    name: str
-    source: str
-    is_own: bool
-    link: bool = False
-    options: ImportOptions = ImportOptions()
-    data_format: str = "zarr3"
-    workers: int = 2
-
-
 def run(folder: Path) -> Path:
     """Do what a folder's request says. Returns the dataset's folder. Raises WkError."""
-    request = msgspec.json.decode((folder / REQUEST).read_bytes(), type=Request)
+    request = Request.read(folder)
     source = Path(request.source)
     say(progress=0.0, message="looking at the files")
     inspected = inspect(source, request.options.hints)
