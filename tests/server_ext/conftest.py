@@ -41,6 +41,8 @@ def jp_server_config(samples, settings):
             "organization": ORGANIZATION,
             "owner": "ada",
             "scan_interval": 0,
+            "allowed_roots": [str(samples.data_dir)],
+            "concurrent_jobs": 0,
             **settings,
         },
     }

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sample_datasets import TOKEN
 
 from wk_jupyter.store import Store
-from wk_jupyter.store.access import principal_of
+from wk_jupyter.store.access import Principal, principal_of
 from wk_jupyter.store.catalog.database import new_id
 from wk_jupyter.store.catalog.organizations import ensure_organization
 from wk_jupyter.store.catalog.tables import (
@@ -16,6 +16,7 @@ from wk_jupyter.store.catalog.tables import (
     datasets,
     folder_teams,
     folders,
+    jobs,
     team_members,
     teams,
     users,
@@ -59,6 +60,8 @@ class Roles:
     above: str
     team: str
     readers: str
+    job: str  # of the team manager, and over
+    path: str  # what an admin may import
 
 
 def make_roles(store: Store, dataset: str, other: str) -> Roles:
@@ -103,4 +106,9 @@ def make_roles(store: Store, dataset: str, other: str) -> Roles:
         root = principal_of(store.owner) if role != OUTSIDER else principal_of(user)
         _, secret = store.tokens.create(root, role, user_id=user_id)
         headers[role] = {"X-Auth-Token": secret}
-    return Roles(headers, ids, folder, above, reviewers, readers)
+    with store.changes.writing() as writer:
+        manager = Principal("manager", user_id=ids[TEAM_MANAGER], organization_id=home.id)
+        job = store.jobs.add(writer, dataset_id=found[dataset], kind="test", owner=manager, request={})
+        writer.connection.execute(sa.update(jobs).where(jobs.c.id == job).values(state="failed"))
+    path = store.config.data_dir / "binaryData" / home.name / dataset
+    return Roles(headers, ids, folder, above, reviewers, readers, job, str(path))

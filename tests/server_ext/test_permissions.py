@@ -70,6 +70,13 @@ SIGNED_IN = NOT_SIGNED_IN
 # An admin of another organization may look at the disk too: at her own organization's part of it.
 MANAGING = NOT_SIGNED_IN | dict.fromkeys((BY_TEAM, BY_FOLDER, MEMBER), 403)
 MANAGING_VISIBLE = MANAGING | {OUTSIDER: 404}
+# The job is the team manager's; those who manage all datasets see it too.
+JOB = NOT_SIGNED_IN | dict.fromkeys((BY_TEAM, BY_FOLDER, MEMBER, OUTSIDER), 404)
+# What the server reads by a path, it reads for admins of its own organization alone.
+BY_PATH = NOT_SIGNED_IN | dict.fromkeys(
+    (DATASET_MANAGER, TEAM_MANAGER, BY_TEAM, BY_FOLDER, MEMBER, OUTSIDER), 403
+)
+IMPORT = {"path": "{path}", "name": "import {role}", "how": "link"}
 MATRIX = {
     ("GET", "api", "buildinfo"): (None, EVERYBODY),
     ("GET", "api", "health"): (None, EVERYBODY),
@@ -116,6 +123,12 @@ MATRIX = {
     ("PUT", "api", "folders/{folder}"): ({"name": "{role}"}, FOLDER_EDITORS),
     ("PUT", "api", "folders/{folder}/move"): (None, FOLDER_EDITORS),
     ("DELETE", "api", "folders/{folder}"): (None, FOLDER_DELETERS),
+    ("GET", "api", "jobs"): (None, SIGNED_IN),
+    ("GET", "api", "jobs/{job}"): (None, JOB),
+    ("POST", "api", "jobs/{job}/cancel"): (None, JOB),
+    ("POST", "api", "jobs/{job}/retry"): ({"options": {"unit": "micrometer"}}, JOB),
+    ("POST", "api", "imports"): (IMPORT, BY_PATH),
+    ("POST", "api", "imports/inspect"): ({"path": "{path}"}, BY_PATH),
     ("POST", "data", "triggers/checkInboxBlocking"): (None, MANAGING),
     ("POST", "data", "triggers/reload/{organization}/{dataset}"): (None, MANAGING_VISIBLE),
     ("GET", "data", f"{LAYER}/data"): (None, VISIBLE),
@@ -188,7 +201,7 @@ def filled(body, role: str, roles: Roles, dataset: str):
         return body
     text = {key: value for key, value in body.items() if isinstance(value, str)}
     return body | {
-        key: value.replace("{role}", f"of {role}").replace("{dataset}", dataset)
+        key: value.replace("{role}", f"of {role}").replace("{dataset}", dataset).replace("{path}", roles.path)
         for key, value in text.items()
     }
 
@@ -213,6 +226,7 @@ async def statuses(wk, roles: Roles, role: str, name: str) -> dict[tuple[str, st
         "user": roles.ids[BY_TEAM],
         "team": roles.readers,
         "folder": roles.folder,
+        "job": roles.job,
         "above": roles.above,
     }
     found = {}

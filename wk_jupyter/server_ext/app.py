@@ -68,8 +68,15 @@ class WkJupyterApp(WkSettings, ExtensionApp):
             organization=self.organization,
             owner_name=self.owner,
             database_url=self.database_url or None,
+            allowed_roots=tuple(Path(root).expanduser() for root in self.allowed_roots),
         )
-        return Store(config)
+        store = Store(config)
+        store.start_jobs(
+            at_once=self.concurrent_jobs,
+            workers=self.conversion_workers,
+            data_format=self.upload_format,
+        )
+        return store
 
     def _keep_hashed_files_in_caches(self) -> None:
         """The files in ``app/`` have their content's hash in their address: they never change."""

@@ -35,6 +35,7 @@ from wk_jupyter.server_ext.handlers import (
     zarr,
 )
 from wk_jupyter.server_ext.operations import Access, Operation
+from wk_jupyter.server_ext.routes_imports import IMPORTS
 from wk_jupyter.store.bricks import BrickRequest
 
 if TYPE_CHECKING:
@@ -342,6 +343,7 @@ OPERATIONS: Final = (
     *_DATASETS,
     *_SETTINGS,
     *_FOLDERS,
+    *IMPORTS,
     *_PROXY,
     *_ZARR2,
     *_ZARR3,

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from jupyter_core.paths import jupyter_data_dir
-from traitlets import Bool, Float, Int, Unicode, default
+from traitlets import Bool, Enum, Float, Int, List, Unicode, default
 from traitlets.config import Configurable
 
 _MIB = 1024**2
@@ -87,6 +87,35 @@ class WkSettings(Configurable):
         help="""Seconds between two scans of the data directory for datasets that came, went or changed;
         0 for a scan at the start only. A refresh in the interface scans at once.""",
     )
+
+    allowed_roots = List(
+        Unicode(),
+        config=True,
+        help="""Folders on the server from which admins may import, and to which links may lead. Default: the
+        home of the account that runs the server.""",
+    )
+    upload_format = Enum(
+        ["zarr3", "wkw"],
+        default_value="zarr3",
+        config=True,
+        help="""How images are stored that are converted, where nobody says otherwise.""",
+    )
+    concurrent_jobs = Int(
+        1,
+        min=0,
+        config=True,
+        help="""How many jobs, such as conversions, run at once; 0: another server on this catalog does.""",
+    )
+    conversion_workers = Int(
+        2,
+        min=1,
+        config=True,
+        help="""How many processes work on one conversion.""",
+    )
+
+    @default("allowed_roots")
+    def _default_allowed_roots(self) -> list[str]:
+        return [str(Path.home())]
 
     @default("data_dir")
     def _default_data_dir(self) -> str:

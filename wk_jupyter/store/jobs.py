@@ -17,7 +17,7 @@ from wk_jupyter.store.catalog.database import new_id, now_ms
 from wk_jupyter.store.catalog.tables import datasets, jobs
 from wk_jupyter.store.changes import Writer
 from wk_jupyter.store.context import Context
-from wk_jupyter.store.records import JobRecord, JobState
+from wk_jupyter.store.records import JobRecord, JobState, Status
 
 MOST_ATTEMPTS: Final = 3
 ALIVE_MS: Final = 30_000  # after this long without a sign a runner is taken for dead
@@ -60,16 +60,18 @@ class Jobs:
             if job.state in {"succeeded", "cancelled"}:
                 raise Conflict(f"the job is over: it is {job.state}.")
             self._set(writer, job, state="cancelled", finished=now_ms(), message="", runner=None)
+            self._mark(writer, job, "importing", "failed", "The import was cancelled.")
             return self._find(writer.connection, principal, job_id)
 
     def retry(self, principal: Principal, job_id: str, request: Mapping[str, Any]) -> JobRecord:
         """Have a failed job done again, with what was asked for put right. Raises NotFound, Conflict."""
         with self._context.changes.writing() as writer:
             job = self._find(writer.connection, principal, job_id)
-            if job.state != "failed" or job.dataset_id is None:
-                raise Conflict(f"only a failed job can be tried again; this one is {job.state}.")
+            if job.state not in {"failed", "cancelled"} or job.dataset_id is None:
+                raise Conflict(f"only a job that failed can be tried again; this one is {job.state}.")
             values = {"state": "pending", "error": None, "finished": None, "attempts": 0, "message": ""}
             self._set(writer, job, **values, request={**job.request, **request}, progress=0.0)
+            self._mark(writer, job, "failed", "importing", "")
             return self._find(writer.connection, principal, job_id)
 
     # --- for those who start and run them ---------------------------------------------------
@@ -156,11 +158,15 @@ class Jobs:
     def _fail(self, writer: Writer, job: JobRecord, error: Mapping[str, Any], log: str = "") -> None:
         values = {"state": "failed", "finished": now_ms(), "runner": None, "error": dict(error)}
         self._set(writer, job, **values, log=log[-_MAX_LOG:])
+        self._mark(writer, job, "importing", "failed", str(error.get("message", ""))[:_MAX_LOG])
+
+    @staticmethod
+    def _mark(writer: Writer, job: JobRecord, before: Status, after: Status, reason: str) -> None:
+        """Say of the dataset that is being made what became of it."""
         if job.dataset_id is not None:
-            is_it = sa.and_(datasets.c.id == job.dataset_id, datasets.c.status == "importing")
-            reason = str(error.get("message", ""))[:_MAX_LOG]
-            failed = sa.update(datasets).where(is_it).values(status="failed", status_reason=reason)
-            writer.connection.execute(failed)
+            is_it = sa.and_(datasets.c.id == job.dataset_id, datasets.c.status == before)
+            marked = sa.update(datasets).where(is_it).values(status=after, status_reason=reason)
+            writer.connection.execute(marked)
             writer.note("dataset", "changed", job.dataset_id, job.organization_id)
 
     def _find(self, connection: sa.Connection, principal: Principal, job_id: str) -> JobRecord:

@@ -34,6 +34,7 @@ from wk_jupyter.store.events import Events
 from wk_jupyter.store.folder_tree import Folders
 from wk_jupyter.store.imports.imports import Imports
 from wk_jupyter.store.inbox import Inbox, Progress
+from wk_jupyter.store.job_runner import JobRunner
 from wk_jupyter.store.jobs import Jobs
 from wk_jupyter.store.links import broken_links
 from wk_jupyter.store.people import People
@@ -63,6 +64,7 @@ class StoreConfig:
     """Where a store lies. Sizes are in bytes; ``max_open_layers`` bounds readers that are kept.
 
     ``owner_name``: whom the server belongs to, an admin of the organization; None: nobody is made that.
+    ``allowed_roots``: folders from which admins may import.
     """
 
     data_dir: Path
@@ -71,6 +73,7 @@ class StoreConfig:
     database_url: str | None = None
     max_read_bytes: int = 2**30
     max_open_layers: int = 256
+    allowed_roots: tuple[Path, ...] = ()
 
 
 class Store:
@@ -116,7 +119,8 @@ class Store:
         self.composing = Composing(self.context)
         self.tokens = Tokens(self.context)
         self.jobs = Jobs(self.context)
-        self.imports = Imports(self.context, self.jobs)
+        self.imports = Imports(self.context, self.jobs, config.allowed_roots)
+        self._runner: JobRunner | None = None
 
     @property
     def owner(self) -> UserRecord:
@@ -265,8 +269,23 @@ class Store:
             broken = []
         return (*record.warnings, *map(storable, broken))
 
+    def start_jobs(self, *, at_once: int = 1, workers: int = 2, data_format: str = "zarr3") -> None:
+        """Work on jobs in this process's name, so many at once, until the store is closed."""
+        if at_once and self._runner is None:
+            self._runner = JobRunner(
+                self.context,
+                self.jobs,
+                self.imports,
+                at_once=at_once,
+                workers=workers,
+                data_format=data_format,
+            )
+            self._runner.start()
+
     def close(self) -> None:
         """Let go of files and of the database."""
+        if self._runner is not None:
+            self._runner.stop()
         self.usage.close()
         self.authentication.close()
         self._readers.clear()

@@ -20,7 +20,7 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 
-from wk_jupyter.errors import Conflict, Forbidden, InvalidInput, UnsupportedFormat, WkError
+from wk_jupyter.errors import Conflict, Forbidden, InvalidInput, NotFound, UnsupportedFormat, WkError
 from wk_jupyter.store.access import Action, Principal, no_such_folder
 from wk_jupyter.store.allowed_teams import teams_to_be, write_teams
 from wk_jupyter.store.catalog.database import new_id, now_ms
@@ -32,7 +32,9 @@ from wk_jupyter.store.changes import Writer
 from wk_jupyter.store.context import Context
 from wk_jupyter.store.data_dir import BINARY_DATA
 from wk_jupyter.store.dataset_folder import look
-from wk_jupyter.store.imports.options import ImportOptions
+from wk_jupyter.store.imports.options import ImportOptions, parse_options
+from wk_jupyter.store.imports.process import ImportProcess, Request, error_told
+from wk_jupyter.store.imports.proposal import Inspection
 from wk_jupyter.store.imports.stored import arrange
 from wk_jupyter.store.jobs import Jobs
 from wk_jupyter.store.names import checked_name
@@ -74,9 +76,10 @@ class Taken:
 class Imports:
     """Takes deliveries. Thread-safe; blocks while folders are looked at."""
 
-    def __init__(self, context: Context, job_list: Jobs) -> None:
+    def __init__(self, context: Context, job_list: Jobs, allowed_roots: tuple[Path, ...] = ()) -> None:
         self._context = context
         self._jobs = job_list
+        self._roots = tuple(Path(os.path.realpath(root)) for root in allowed_roots)
 
     def require_may_add(
         self, principal: Principal, *, name: str, folder_id: str | None = None, team_ids: tuple[str, ...] = ()
@@ -110,6 +113,53 @@ class Imports:
                 raise
             return Taken(dataset_id, None)
         return Taken(dataset_id, self._start_job(principal, record, delivery))
+
+    def take_path(self, principal: Principal, delivery: Delivery) -> Taken:
+        """Make a dataset of files that stay where they are, by a job. Raises as ``take`` does."""
+        assert delivery.path is not None
+        self.require_path(principal, delivery.path)
+        return self.take(principal, delivery)
+
+    def inspect(self, principal: Principal, path: Path, hints: Mapping[str, Any]) -> Inspection:
+        """Say what files are that the server can see, in a process of its own. Raises WkError."""
+        self.require_path(principal, path)
+        folder = self._root(self._organization(principal).name) / IMPORTING / f".looking-{new_id()}"
+        try:
+            options = ImportOptions(hints=dict(hints))
+            Request("", str(path), is_own=False, options=options, is_inspection=True).write(folder)
+            with ImportProcess(folder) as process:
+                said = process.last_word()
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        if "error" in said:
+            raise error_told(said["error"])
+        return msgspec.convert(said["inspection"], Inspection)
+
+    def retry(self, principal: Principal, job_id: str, options: Mapping[str, Any]) -> JobRecord:
+        """Have a failed import done again, with some options put right. Raises NotFound, Conflict."""
+        job = self._jobs.get(principal, job_id)
+        merged = {**job.request.get("options", {}), **options}
+        parse_options(merged)
+        return self._jobs.retry(principal, job_id, {"options": merged})
+
+    def require_path(self, principal: Principal, path: Path) -> None:
+        """Raise Forbidden where she may not have the server read a path, NotFound where nothing is there.
+
+        Admins of the server's own organization may, within the allowed folders.
+        """
+        if not principal.administers(self._context.home.id):
+            raise Forbidden(
+                "only admins may import files by a path on the server.", hint="Upload them instead."
+            )
+        real = Path(os.path.realpath(path))
+        if not path.is_absolute() or not any(real.is_relative_to(root) for root in self._roots):
+            listed = ", ".join(map(str, self._roots)) or "nowhere"
+            raise Forbidden(
+                f"{path} is not in a folder from which may be imported ({listed}).",
+                hint="WkJupyterApp.allowed_roots says from where.",
+            )
+        if not os.path.lexists(path):
+            raise NotFound(f"there is nothing at {path}.", hint="Is it on a disk that is not mounted?")
 
     def place_of(self, organization: OrganizationRecord, dataset_id: str) -> Path:
         """Return the folder in which a dataset is made."""

@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
 import msgspec
 
+from wk_jupyter.errors import CorruptData, InvalidInput, NotFound, TooLarge, UnsupportedFormat, WkError
 from wk_jupyter.store.imports.options import ImportOptions
 
 _WORKER: Final = "wk_jupyter.store.imports.worker"
@@ -20,11 +22,16 @@ _REQUEST: Final = "request.json"
 _LOG: Final = "log.txt"
 _MAX_LOG: Final = 2**16
 
+_KINDS: Final[dict[str, type[WkError]]] = {
+    kind.code: kind for kind in (InvalidInput, NotFound, CorruptData, UnsupportedFormat, TooLarge)
+}
+
 
 class Request(msgspec.Struct, frozen=True):
     """``source``: a file or folder. ``is_own``: it was handed over, and may be moved and changed.
 
     ``link``: a stored format is linked, not copied. ``workers``: processes that convert.
+    ``is_inspection``: the files are only looked at.
     """
 
     name: str
@@ -34,6 +41,7 @@ class Request(msgspec.Struct, frozen=True):
     options: ImportOptions = ImportOptions()
     data_format: str = "zarr3"
     workers: int = 2
+    is_inspection: bool = False
 
     def write(self, folder: Path) -> None:
         """Put the request where the process looks for it."""
@@ -82,6 +90,15 @@ class ImportProcess:
     def next(self, seconds: float) -> dict[str, Any] | None:
         """Return the next thing that the process says, waiting for it so long."""
         return self._lines.next(seconds)
+
+    def last_word(self) -> dict[str, Any]:
+        """Wait for the end, and return what was said last: ``made``, ``inspection`` or ``error``."""
+        while True:
+            said = self.next(1.0)
+            if said is None and self.is_over:
+                return self.died()
+            if said is not None and "progress" not in said:
+                return said
 
     def died(self) -> dict[str, Any]:
         """Return in words how it ended without a last word. To be asked when it is over."""
@@ -134,6 +151,12 @@ def read_log(folder: Path) -> str:
         stream.seek(max(0, os.fstat(stream.fileno()).st_size - _MAX_LOG))
         return stream.read().decode("utf-8", "replace")
     return ""
+
+
+def error_told(error: Mapping[str, Any]) -> WkError:
+    """Return an error that a process has told as JSON, as what it was."""
+    kind = _KINDS.get(error["code"], WkError)
+    return kind(error["message"], hint=error["hint"], **({} if kind is CorruptData else error["details"]))
 
 
 def _error(code: str, message: str, hint: str) -> dict[str, Any]:

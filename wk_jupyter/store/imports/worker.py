@@ -33,9 +33,8 @@ _COPY: Final = "copy"
 _EVERY_SECONDS: Final = 0.25
 
 
-def run(folder: Path) -> Path:
+def run(folder: Path, request: Request) -> Path:
     """Do what a folder's request says. Returns the dataset's folder. Raises WkError."""
-    request = Request.read(folder)
     source = Path(request.source)
     say(progress=0.0, message="looking at the files")
     inspected = inspect(source, request.options.hints)
@@ -107,7 +106,13 @@ def main() -> int:
     """Run the process. What is printed besides goes to standard error, which is kept as the log."""
     _end_with_parent()
     try:
-        say(made=str(run(Path(sys.argv[1]))))
+        folder = Path(sys.argv[1])
+        request = Request.read(folder)
+        if request.is_inspection:
+            found = inspect(Path(request.source), request.options.hints)
+            say(inspection=msgspec.to_builtins(found.inspection))
+        else:
+            say(made=str(run(folder, request)))
     except WkError as error:
         say(error=told(error))
     except OSError as error:
