@@ -22,7 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "api": VALUES,
     "client": VALUES | {"api"},
     "widgets": VALUES | {"api", "client"},
-    "store": VALUES | {"api.frames"},
+    "store": VALUES | {"api.frames", "api.ngff"},
     "server_ext": VALUES | {"api", "store"},
     "samples": VALUES | {"api", "client", "store.volumes"},
     "commands": VALUES | {"samples.places", "store"},

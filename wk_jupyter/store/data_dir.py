@@ -74,8 +74,9 @@ def _read(path: Path) -> str | None:
 
 
 def _put_in_place(fresh: Path, path: Path) -> None:
-    if path.exists():  # empty or damaged
-        fresh.replace(path)
+    if path.exists():
+        if _read(path) is None:  # empty or damaged; else another server was quicker by a hair
+            fresh.replace(path)
         return
     with contextlib.suppress(FileExistsError):
         try:
