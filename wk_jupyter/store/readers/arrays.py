@@ -19,7 +19,9 @@ class _Array:
     def __init__(self, path: Path, hints: Hints) -> None:
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+        except OSError as error:
+            raise CorruptData(f"{path.name} cannot be read: {error.strerror}.", path=str(path)) from None
+        except Exception as error:  # noqa: BLE001 - a header is a Python literal, which fails in many ways
             raise CorruptData(
                 f"{path.name} is no array that can be read ({error}).", path=str(path)
             ) from None
@@ -27,7 +29,7 @@ class _Array:
             raise UnsupportedFormat(
                 f"{path.name} has voxels of type {array.dtype}.", hint="Save real numbers."
             )
-        axes = str(hints.get("axes") or "zyx"[-array.ndim :] if array.ndim <= 3 else _AXES[-array.ndim :])
+        axes = str(hints.get("axes") or ("zyx"[-array.ndim :] if array.ndim <= 3 else _AXES[-array.ndim :]))
         if len(axes) != array.ndim or len(set(axes)) != len(axes) or not set("yx") <= set(axes) <= set(_AXES):
             raise InvalidInput(
                 f"{path.name} has {array.ndim} axes; they cannot be {axes!r}.", hint="Say axes."
@@ -40,11 +42,12 @@ class _Array:
         size = Size(*self._voxels.shape)
         dtype = np.dtype(np.uint8) if array.dtype == np.bool_ else array.dtype.newbyteorder("=")
         rgb = bool(hints.get("rgb")) and size.c == 3
-        self.info = ImageInfo(size, dtype, Grain(1, 1, size.x), rgb=rgb)
+        notes = ("Bools are 0 and 1.",) if array.dtype == np.bool_ else ()
+        self.info = ImageInfo(size, dtype, Grain(1, 1, size.x), rgb=rgb, notes=notes)
 
     def read(self, region: Region) -> NDArray[Any]:
         part = self._voxels[region.t, slice(*region.c), slice(*region.z), slice(*region.y), slice(*region.x)]
-        return np.ascontiguousarray(part, self.info.dtype)
+        return np.array(part, self.info.dtype, order="C")  # a copy: the file's own pages are not the caller's
 
 
 class _ArrayFile:
