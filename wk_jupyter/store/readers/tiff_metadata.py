@@ -11,26 +11,12 @@ from typing import Any, Final
 
 import tifffile
 
-from wk_jupyter.errors import InvalidInput
-from wk_jupyter.geometry import VoxelSize
 from wk_jupyter.store.readers.base import Channel
+from wk_jupyter.store.readers.lengths import NOTHING, VoxelNm, nanometers
 
-VoxelNm = tuple[float | None, float | None, float | None]
-NOTHING: Final[VoxelNm] = (None, None, None)
-_IMAGEJ_UNITS: Final = {
-    "micron": "µm", "microns": "µm", "micrometer": "µm", "um": "µm", "\\u00B5m": "µm", "nanometer": "nm",
-    "millimeter": "mm", "angstrom": "Å", "A": "Å", "inch": "in", "meter": "m",
-}  # fmt: skip
 _DOTS: Final = {2: 2.54e7, 3: 1e7}  # nm in an inch and in a centimetre, by the tag ResolutionUnit
 _LARGEST_DOT_NM: Final = 5000.0  # more is a printer's or a screen's resolution, which nobody set
 _WRONG: Final = (KeyError, TypeError, ValueError, IndexError, AttributeError, ZeroDivisionError)
-
-
-def nanometers(value: Any, unit: str) -> float | None:
-    """Return a length in nm; None where it is no length, or its unit none (``pixel``)."""
-    with contextlib.suppress(InvalidInput, TypeError, ValueError):
-        return VoxelSize((float(value), 1, 1), _IMAGEJ_UNITS.get(unit, unit)).nanometers[0]
-    return None
 
 
 def voxel_size(tif: tifffile.TiffFile, series: int, page: tifffile.TiffPage) -> VoxelNm:
