@@ -51,6 +51,7 @@ from wk_jupyter.store.records import (
 from wk_jupyter.store.sharing import SharingTokens, read_or_make_secret
 from wk_jupyter.store.tokens import Tokens
 from wk_jupyter.store.trash import Trash
+from wk_jupyter.store.uploads import UploadLimits, Uploads
 from wk_jupyter.store.view_settings import ViewSettings
 from wk_jupyter.store.volumes import resolve_mag_path
 from wk_jupyter.view_configuration import view_configuration
@@ -74,6 +75,8 @@ class StoreConfig:
     max_read_bytes: int = 2**30
     max_open_layers: int = 256
     allowed_roots: tuple[Path, ...] = ()
+    max_upload_bytes: int | None = None
+    max_upload_files: int = 1_000_000
 
 
 class Store:
@@ -120,6 +123,8 @@ class Store:
         self.tokens = Tokens(self.context)
         self.jobs = Jobs(self.context)
         self.imports = Imports(self.context, self.jobs, config.allowed_roots)
+        limits = UploadLimits(config.max_upload_bytes, config.max_upload_files)
+        self.uploads = Uploads(self.context, self.imports, self.composing, limits)
         self._runner: JobRunner | None = None
 
     @property
@@ -135,6 +140,7 @@ class Store:
         for organization in all_organizations(self._engine):
             notices += self.trash.recover(organization)
             notices += self.imports.recover(organization)
+            self.uploads.sweep(organization)
             inbox, _ = self._inbox(organization)
             reports.append(inbox.scan(progress=progress, cancelled=cancelled))
         report = merged_report(reports, notices)

@@ -95,7 +95,7 @@ class Imports:
         Forbidden, NotFound, and WkError where a stored format cannot be used: then nothing is kept.
         """
         dataset_id = delivery.dataset_id or new_id()
-        place = self.place_of(self._organization(principal), dataset_id)
+        place = self.place_of(self.organization_of(principal), dataset_id)
         known = self._known(dataset_id)
         if known is not None:
             return known
@@ -123,7 +123,7 @@ class Imports:
     def inspect(self, principal: Principal, path: Path, hints: Mapping[str, Any]) -> Inspection:
         """Say what files are that the server can see, in a process of its own. Raises WkError."""
         self.require_path(principal, path)
-        folder = self._root(self._organization(principal).name) / IMPORTING / f".looking-{new_id()}"
+        folder = self._root(self.organization_of(principal).name) / IMPORTING / f".looking-{new_id()}"
         try:
             options = ImportOptions(hints=dict(hints))
             Request("", str(path), is_own=False, options=options, is_inspection=True).write(folder)
@@ -160,6 +160,13 @@ class Imports:
             )
         if not os.path.lexists(path):
             raise NotFound(f"there is nothing at {path}.", hint="Is it on a disk that is not mounted?")
+
+    def organization_of(self, principal: Principal) -> OrganizationRecord:
+        """Return where what she brings belongs."""
+        if principal.organization_id in (None, self._context.home.id):
+            return self._context.home
+        known = all_organizations(self._context.engine)
+        return next(each for each in known if each.id == principal.organization_id)
 
     def place_of(self, organization: OrganizationRecord, dataset_id: str) -> Path:
         """Return the folder in which a dataset is made."""
@@ -247,7 +254,7 @@ class Imports:
         self, connection: sa.Connection, principal: Principal, delivery: Delivery
     ) -> tuple[OrganizationRecord, str, str, frozenset[str]]:
         """Return the organization, the name, the folder and the teams. Raises InvalidInput, Forbidden."""
-        organization = self._organization(principal)
+        organization = self.organization_of(principal)
         may = principal.manages_something or principal.administers(organization.id)
         if not may:
             raise Forbidden(
@@ -378,12 +385,6 @@ class Imports:
         writer.connection.execute(sa.update(jobs).where(is_on).values(**values))
 
     # --- folders ----------------------------------------------------------------------------
-
-    def _organization(self, principal: Principal) -> OrganizationRecord:
-        if principal.organization_id in (None, self._context.home.id):
-            return self._context.home
-        known = all_organizations(self._context.engine)
-        return next(each for each in known if each.id == principal.organization_id)
 
     def _root(self, organization: str) -> Path:
         return self._context.data_dir / BINARY_DATA / organization
