@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from urllib.parse import quote
+
 import pytest
 from roles import (
     ADMIN,
@@ -77,6 +80,15 @@ BY_PATH = NOT_SIGNED_IN | dict.fromkeys(
     (DATASET_MANAGER, TEAM_MANAGER, BY_TEAM, BY_FOLDER, MEMBER, OUTSIDER), 403
 )
 IMPORT = {"path": "{path}", "name": "import {role}", "how": "link"}
+# Each has an upload of her own, which nothing was sent to.
+UPLOAD = "datasets/upload/dataset"
+UPLOADING = MANAGING
+UPLOADERS = (OWNER, ADMIN, DATASET_MANAGER, TEAM_MANAGER, OUTSIDER)
+RESERVATION = {
+    "resumableUploadInfo": {"uploadId": "{role}", "totalFileCount": 1, "totalFileSizeInBytes": 1},
+    "datasetName": "upload {role}",
+}
+OLD_RESERVATION = {"uploadId": "{role}", "name": "upload {role}", "totalFileCount": 1}
 MATRIX = {
     ("GET", "api", "buildinfo"): (None, EVERYBODY),
     ("GET", "api", "health"): (None, EVERYBODY),
@@ -129,6 +141,20 @@ MATRIX = {
     ("POST", "api", "jobs/{job}/retry"): ({"options": {"unit": "micrometer"}}, JOB),
     ("POST", "api", "imports"): (IMPORT, BY_PATH),
     ("POST", "api", "imports/inspect"): ({"path": "{path}"}, BY_PATH),
+    ("POST", "data", f"{UPLOAD}/reserveUpload"): (RESERVATION, MANAGING),
+    ("POST", "data", UPLOAD): (None, UPLOADING | dict.fromkeys(UPLOADERS, 400)),
+    ("GET", "data", UPLOAD): (None, UPLOADING | dict.fromkeys(UPLOADERS, 204)),
+    ("POST", "data", f"{UPLOAD}/finishUpload"): (None, UPLOADING | dict.fromkeys(UPLOADERS, 409)),
+    ("GET", "data", f"{UPLOAD}/unfinishedUploads"): (None, MANAGING),
+    ("POST", "data", f"{UPLOAD}/cancelUpload"): (None, MANAGING),
+    ("POST", "data", "datasets/reserveUpload"): (OLD_RESERVATION, MANAGING),
+    ("POST", "data", "datasets"): (None, UPLOADING | dict.fromkeys(UPLOADERS, 400)),
+    ("GET", "data", "datasets"): (None, UPLOADING | dict.fromkeys(UPLOADERS, 204)),
+    ("POST", "data", "datasets/finishUpload"): (
+        {"uploadId": "{role}"},
+        UPLOADING | dict.fromkeys(UPLOADERS, 409),
+    ),
+    ("POST", "data", "datasets/cancelUpload"): ({"uploadId": "{role}"}, MANAGING),
     ("POST", "data", "triggers/checkInboxBlocking"): (None, MANAGING),
     ("POST", "data", "triggers/reload/{organization}/{dataset}"): (None, MANAGING_VISIBLE),
     ("GET", "data", f"{LAYER}/data"): (None, VISIBLE),
@@ -177,7 +203,10 @@ VALUES = {
 QUERIES = {
     "folders/create": "?parentId={folder}&name=new",
     "folders/{folder}/move": "?newParentId={above}",
+    f"{UPLOAD}/finishUpload": "?uploadId={role}",
+    f"{UPLOAD}/cancelUpload": "?uploadId={role}",
 }
+PROBE = "?resumableIdentifier={role}/a.tif&resumableChunkNumber=1"
 ROUTES = {(operation.method, operation.area, operation.path): operation for operation in OPERATIONS}
 
 
@@ -190,6 +219,8 @@ def address(key, **named: str) -> str:
     if "attachments" in path:
         values |= {"layer": "segmentation", "rest": "view%201/zarr.json"}
     query = BOX if key[0] == "GET" and path.endswith("/data") else QUERIES.get(path, "")
+    if key in {("GET", "data", UPLOAD), ("GET", "data", "datasets")}:
+        query = PROBE
     return f"{area}/{path.replace('*}', '}')}{query}".format_map(values)
 
 
@@ -199,11 +230,8 @@ def filled(body, role: str, roles: Roles, dataset: str):
         return [roles.team]
     if not isinstance(body, dict):
         return body
-    text = {key: value for key, value in body.items() if isinstance(value, str)}
-    return body | {
-        key: value.replace("{role}", f"of {role}").replace("{dataset}", dataset).replace("{path}", roles.path)
-        for key, value in text.items()
-    }
+    text = json.dumps(body).replace("{role}", f"of {role}").replace("{dataset}", dataset)
+    return json.loads(text.replace("{path}", roles.path))
 
 
 def test_every_route_is_in_the_matrix():
@@ -214,7 +242,7 @@ async def begun(wk, method: str, path: str, *, role: str, json):
     """Send a request; an answer that has no end is not waited for."""
     request = wk.http.build_request(method, wk.url + path, headers=wk.headers[role], json=json)
     reply = await wk.http.send(request, stream=True)
-    if reply.headers["Content-Type"] != "text/event-stream":
+    if reply.headers.get("Content-Type") != "text/event-stream":
         await reply.aread()
     await reply.aclose()
     return reply
@@ -227,6 +255,7 @@ async def statuses(wk, roles: Roles, role: str, name: str) -> dict[tuple[str, st
         "team": roles.readers,
         "folder": roles.folder,
         "job": roles.job,
+        "role": quote(f"of {role}"),
         "above": roles.above,
     }
     found = {}

@@ -36,6 +36,7 @@ class WkJupyterApp(WkSettings, ExtensionApp):
             bricks_per_request=self.max_bricks_per_request,
             concurrent_decodes=self.concurrent_decodes,
             kept_picture_bytes=self.thumbnail_cache_bytes,
+            chunk_bytes=self.max_chunk_bytes,
         )
         self.services = Services(
             self.open_store,
@@ -68,6 +69,8 @@ class WkJupyterApp(WkSettings, ExtensionApp):
             organization=self.organization,
             owner_name=self.owner,
             database_url=self.database_url or None,
+            max_upload_bytes=self.max_upload_bytes or None,
+            max_upload_files=self.max_upload_files,
             allowed_roots=tuple(Path(root).expanduser() for root in self.allowed_roots),
         )
         store = Store(config)

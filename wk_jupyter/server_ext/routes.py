@@ -36,6 +36,7 @@ from wk_jupyter.server_ext.handlers import (
 )
 from wk_jupyter.server_ext.operations import Access, Operation
 from wk_jupyter.server_ext.routes_imports import IMPORTS
+from wk_jupyter.server_ext.routes_uploads import UPLOADS
 from wk_jupyter.store.bricks import BrickRequest
 
 if TYPE_CHECKING:
@@ -344,6 +345,7 @@ OPERATIONS: Final = (
     *_SETTINGS,
     *_FOLDERS,
     *IMPORTS,
+    *UPLOADS,
     *_PROXY,
     *_ZARR2,
     *_ZARR3,

@@ -35,6 +35,7 @@ class Limits:
     bricks_per_request: int
     concurrent_decodes: int
     kept_picture_bytes: int
+    chunk_bytes: int = 512 * 1024**2
 
 
 class Services:

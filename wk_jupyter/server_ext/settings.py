@@ -94,6 +94,24 @@ class WkSettings(Configurable):
         help="""Folders on the server from which admins may import, and to which links may lead. Default: the
         home of the account that runs the server.""",
     )
+    max_upload_bytes = Int(
+        0,
+        min=0,
+        config=True,
+        help="""The largest upload, in bytes; 0: as much as the disk takes.""",
+    )
+    max_upload_files = Int(
+        1_000_000,
+        min=1,
+        config=True,
+        help="""How many files one upload may have.""",
+    )
+    max_chunk_bytes = Int(
+        512 * _MIB,
+        min=_MIB,
+        config=True,
+        help="""The largest chunk of an upload, in bytes. Chunks go to disk as they come.""",
+    )
     upload_format = Enum(
         ["zarr3", "wkw"],
         default_value="zarr3",
