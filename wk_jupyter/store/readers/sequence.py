@@ -19,6 +19,7 @@ from wk_jupyter.store.readers.base import Hints, Image, ImageFile, ImageInfo, Re
 
 _OPEN: Final = 8  # files that are kept open
 _LOOKERS: Final = min(8, os.cpu_count() or 1)
+_BATCH: Final = 256  # headers that are looked at before the next are asked for
 
 
 class SequenceReader:
@@ -51,9 +52,9 @@ class _Sequence:
         self._hints = hints
         self._lock = threading.Lock()
         self._open: OrderedDict[int, ImageFile] = OrderedDict()
-        first = self._look(0)
+        self._first = first = self._look(0)
         if not is_checked:
-            self._compare(first)
+            self._compare()
         size = first.size._replace(z=len(paths) * first.size.z)
         self._each = first.size.z
         info = replace(first, size=size, grain=first.grain._replace(z=1))
@@ -84,6 +85,7 @@ class _Sequence:
         if opened is None:
             opened = self._reader.open([self.paths[number]], self._hints)
         try:
+            self._require_alike(number, opened.images[0].info)  # it may have changed
             return opened.images[0].read(region)
         finally:
             with self._lock:
@@ -107,18 +109,22 @@ class _Sequence:
         finally:
             opened.close()
 
-    def _compare(self, first: ImageInfo) -> None:
+    def _compare(self) -> None:
         """Compare all headers with the first's. Raises UnsupportedFormat naming the first that differs."""
         with ThreadPoolExecutor(_LOOKERS) as lookers:
-            for number, info in enumerate(lookers.map(self._look, range(1, len(self.paths))), 1):
-                difference = _difference(info, first)
-                if difference:
-                    lookers.shutdown(wait=False, cancel_futures=True)
-                    raise UnsupportedFormat(
-                        f"{self.paths[number].name} is {difference[0]}, but {self.paths[0].name} is "
-                        f"{difference[1]}: sections of one image are alike.",
-                        hint="Put files of another kind into a folder of their own: each folder is a layer.",
-                    )
+            for start in range(1, len(self.paths), _BATCH):
+                batch = range(start, min(start + _BATCH, len(self.paths)))
+                for number, info in zip(batch, lookers.map(self._look, batch), strict=True):
+                    self._require_alike(number, info)
+
+    def _require_alike(self, number: int, info: ImageInfo) -> None:
+        difference = _difference(info, self._first)
+        if difference:
+            raise UnsupportedFormat(
+                f"{self.paths[number].name} is {difference[0]}, but {self.paths[0].name} is "
+                f"{difference[1]}: sections of one image are alike.",
+                hint="Put files of another kind into a folder of their own: each folder is a layer.",
+            )
 
 
 class _SequenceImage:
