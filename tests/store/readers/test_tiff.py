@@ -591,6 +591,13 @@ def test_more_than_4_gb_in_one_page_of_imagej(tmp_path):
     assert far.sum() == 9
 
 
+@pytest.mark.parametrize("dtype", ["uint8", ">u2"])
+def test_windows_of_rows_that_are_wide(tmp_path, dtype):
+    data = (np.arange(3 * 5 * 50_000).reshape(3, 5, 50_000) * 7919 >> 3).astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", data, photometric="minisblack")
+    require_image("tiff", [tmp_path / "a.tif"], data[None, None].astype(data.dtype.newbyteorder("=")))
+
+
 def test_tiles_that_were_never_written_are_zero(tmp_path):
     data = np.zeros((64, 64), np.uint8)
     data[:16, :16] = 5

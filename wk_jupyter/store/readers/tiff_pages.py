@@ -26,6 +26,7 @@ Page = tifffile.TiffPage | tifffile.TiffFrame
 
 _MAX_PAGES: Final = 2**20
 _MAX_TAGS: Final = 4096
+_GAP: Final = 2**14  # bytes between what is wanted that are read with it, for a read costs more
 _AGAIN: Final = "Copy or download it again."
 _TYPE_BYTES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4,
                       16: 8, 17: 8, 18: 8}  # fmt: skip
@@ -226,7 +227,7 @@ class PageVoxels:
         start = rows.start + (y0 * rows.width + x0) * item
         if columns == rows.width:
             self._fill(into, start, index)
-        elif 2 * columns < rows.width:
+        elif (rows.width - columns) * item > _GAP:
             for number, row in enumerate(into):
                 self._fill(row, start + number * rows.width * item, index)
         else:
