@@ -619,13 +619,42 @@ def test_absurd_sizes_are_refused_on_the_header(tmp_path, width, length, compres
     assert "a.tif" in str(error)
 
 
+NONSENSE = {
+    "tiles of no width": [(322, 4, 1, 0), (323, 4, 1, 16), (324, 4, 1, 8), (325, 4, 1, 35)],
+    "strips of no rows": [(278, 4, 1, 0)],
+    "an offset that is no whole number": [(273, 11, 1, 0x41000000)],
+    "widths": [(256, 4, 3, 8)],
+    "a width in words": [(256, 2, 40, 8)],
+    "lengths that are float": [(257, 12, 1, 8)],
+    "17 bits": [(258, 3, 1, 17)],
+    "no bits": [(258, 3, 1, 0)],
+    "no samples": [(277, 3, 1, 0)],
+    "65535 samples": [(277, 3, 1, 65535)],
+    "an unknown compression": [(259, 3, 1, 7777)],
+    "an unknown predictor": [(259, 3, 1, 8), (317, 3, 1, 99)],
+    "part of a length behind the end": [(279, 4, 1, 2**31)],
+    "an offset behind the end": [(273, 4, 1, 2**31)],
+    "a type that there is not": [(339, 3, 1, 9)],
+}
+
+
+@pytest.mark.parametrize("tags", NONSENSE.values(), ids=NONSENSE.keys())
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_tags_that_make_no_sense_are_refused(tmp_path, tags, byteorder):
+    by_hand(tmp_path / "a.tif", 5, 7, b"\1" * 35, tags=tags, byteorder=byteorder)
+    error = refusal("tiff", [tmp_path / "a.tif"])
+    assert error is not None
+    assert "a.tif" in str(error)
+
+
 def test_a_chain_of_pages_that_loops_ends(tmp_path):
     by_hand(tmp_path / "a.tif", 5, 7, b"\1" * 35)
     data = bytearray((tmp_path / "a.tif").read_bytes())
     data[-4:] = data[4:8]
     (tmp_path / "a.tif").write_bytes(data)
     error = refusal("tiff", [tmp_path / "a.tif"])
-    assert error is None or "a.tif" in str(error)
+    assert isinstance(error, CorruptData)
+    assert "a.tif is damaged: its chain of pages loops after page 1" in str(error)
 
 
 def test_damage_of_one_strip_names_file_and_page(tmp_path):

@@ -179,8 +179,8 @@ class PageVoxels:
             whole = (file.length - plain) // self._page_bytes
             self._require(whole >= count, whole)
         for index, page in enumerate(pages):
-            if page is not None and page.dataoffsets and page.databytecounts:
-                self._require(page.dataoffsets[-1] + page.databytecounts[-1] <= file.length, index)
+            if page is not None:
+                self._require_parts(page, index)
 
     def read(self, index: int, window: Window, out: NDArray[Any]) -> None:
         """Put a window of a page into ``out`` (samples, y, x), which is all 0. Raises CorruptData."""
@@ -276,6 +276,15 @@ class PageVoxels:
             return None, (0, 0, 0)
         plane, _, top, left, _ = place
         return decoded[0].transpose(2, 0, 1), (int(plane), int(top), int(left))
+
+    def _require_parts(self, page: Page, index: int) -> None:
+        """Refuse a page whose numbers are none, or whose last part lies behind the file's end."""
+        key = key_of(page)
+        sides = (key.imagelength, key.imagewidth, key.samplesperpixel, *key.chunks, key.bitspersample)
+        ends = [part[-1] for part in (page.dataoffsets, page.databytecounts) if part]
+        if not all(isinstance(number, int) for number in (*sides, *ends)) or min(sides) < 1:
+            raise self._damaged(index, "its tags make no sense")
+        self._require(sum(ends) <= self._file.length, index)
 
     def _require(self, is_there: bool, index: int) -> None:  # noqa: FBT001 - reads as a sentence
         if not is_there:
