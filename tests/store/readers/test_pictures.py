@@ -206,6 +206,26 @@ def test_a_bomb_is_refused_on_its_header(tmp_path):
     assert "30,000 × 30,000" in str(error)
 
 
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".gif"])
+def test_sizes_that_no_such_file_can_have_are_refused_on_the_header(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    Pillow.fromarray(smooth(20, 24)).save(path)
+    data = bytearray(path.read_bytes())
+    place, form = {
+        ".png": (16, ">II"),
+        ".bmp": (18, "<ii"),
+        ".gif": (6, "<HH"),
+        ".jpg": (data.find(b"\xff\xc0") + 5, ">HH"),
+    }[suffix]
+    struct.pack_into(form, data, place, 15_000, 15_000)
+    if suffix == ".png":
+        struct.pack_into(">I", data, 29, zlib.crc32(data[12:29]))
+    path.write_bytes(data)
+    error = refusal("picture", [path])
+    assert isinstance(error, CorruptData)
+    assert "15,000 × 15,000 pixels" in str(error)
+
+
 def test_a_large_section_is_no_bomb(tmp_path):
     """Pillow by itself would refuse it."""
     side = 14_000

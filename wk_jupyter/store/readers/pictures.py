@@ -25,6 +25,8 @@ from wk_jupyter.store.readers.base import Grain, Hints, Image, ImageInfo, Region
 
 _MAX_PIXELS: Final = 2**29  # of one picture, which is decoded as a whole
 _MAX_FRAMES: Final = 2**16
+_SUSPICIOUS: Final = 2**22
+_MOST_IN_A_BYTE: Final = {"PNG": 8300, "JPEG": 2000, "BMP": 130, "GIF": 3000}  # pixels, by what packs them
 _BAND: Final = 2**24  # pixels that are taken over from Pillow at once
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _RIFF: Final = b"RIFF"
@@ -229,7 +231,20 @@ def _opened(path: Path) -> Iterator[tuple[Pillow.Image, bytes]]:
                     "decoded at once.",
                     hint="Save it as a tiled TIFF.",
                 )
+            _require_room(path, picture)
             yield picture, head
+
+
+def _require_room(path: Path, picture: Pillow.Image) -> None:
+    """Refuse sizes that no file of this length can have."""
+    pixels, length = picture.width * picture.height, path.stat().st_size
+    most = _MOST_IN_A_BYTE.get(picture.format or "")
+    if pixels > _SUSPICIOUS and most is not None and pixels > most * length:
+        raise CorruptData(
+            f"{path.name} promises {picture.width:,} × {picture.height:,} pixels in {length:,} bytes.",
+            path=str(path),
+            hint=_AGAIN,
+        )
 
 
 @contextlib.contextmanager
