@@ -17,6 +17,7 @@ from contracts.reader_contract import (
     require_image,
     require_regions,
 )
+from PIL import Image as Pillow
 
 from wk_jupyter.errors import CorruptData, UnsupportedFormat
 from wk_jupyter.store.readers import reader_for, reader_named
@@ -238,6 +239,13 @@ def test_values_of_few_bits_are_not_scaled(tmp_path, bits):
 def test_1_bit_is_0_and_1(tmp_path, codec):
     data = voxels((19, 23), "bool")
     tifffile.imwrite(tmp_path / "a.tif", data, compression=codec)
+    require_image("tiff", [tmp_path / "a.tif"], data.astype(np.uint8)[None, None, None])
+
+
+@pytest.mark.parametrize("codec", ["group3", "group4", "tiff_ccitt"])
+def test_facsimiles(tmp_path, codec):
+    data = smooth((33, 47)) % 7 < 3
+    Pillow.fromarray(data).save(tmp_path / "a.tif", compression=codec)
     require_image("tiff", [tmp_path / "a.tif"], data.astype(np.uint8)[None, None, None])
 
 

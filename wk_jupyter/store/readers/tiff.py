@@ -36,6 +36,7 @@ from wk_jupyter.store.readers.tiff_pages import (
 _MAX_SEGMENT: Final = 2**32  # bytes that one strip or tile may unpack to
 _MAX_RATIO: Final = 20_000  # by which a file may grow where it is more than _SUSPICIOUS
 _SUSPICIOUS: Final = 2**30
+_MAX_MIXED: Final = 10_000  # pages that tifffile compares with each other
 
 _PHOTOMETRIC: Final = 262
 _WHITE_IS_ZERO: Final = 0
@@ -103,6 +104,12 @@ class _Stack:
 
 def _stacks(path: Path, tif: tifffile.TiffFile, layouts: Mapping[int, Layout]) -> list[_Stack]:
     """Return the images of a file; pages that follow each other for no told reason are one."""
+    is_uniform = len(set(layouts.values())) == 1
+    if not is_uniform and len(layouts) > _MAX_MIXED and not (tif.is_ome or tif.is_imagej or tif.is_shaped):
+        raise UnsupportedFormat(
+            f"{path.name} has {len(layouts):,} pages that are stored in different ways.",
+            hint="Save it as an OME-TIFF.",
+        )
     try:
         series = [each for each in tif.series if not each.keyframe.is_reduced]
     except RuntimeError:  # tifffile took them for alike, by a sample
@@ -116,7 +123,7 @@ def _stacks(path: Path, tif: tifffile.TiffFile, layouts: Mapping[int, Layout]) -
         lone = _page_with_copied_description(path, tif, series[0])
         if lone is not None:
             return [lone]
-    notes, is_uniform = _dialect_notes(tif, kind), len(set(layouts.values())) == 1
+    notes = _dialect_notes(tif, kind)
     stacks = [_stack(number, each, notes, is_uniform=is_uniform) for number, each in enumerate(series)]
     if len(series) > 1 and (kind == "generic" or (kind == "shaped" and all(map(_is_single, stacks)))):
         pages = [page for stack in stacks for page in stack.pages if page is not None]

@@ -20,6 +20,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from wk_jupyter.errors import CorruptData, UnsupportedFormat
+from wk_jupyter.store.readers.byte_sources import PlainBytes
 
 Range = tuple[int, int]
 Page = tifffile.TiffPage | tifffile.TiffFrame
@@ -36,37 +37,17 @@ _LAYOUT: Final = frozenset({256, 257, 258, 259, 266, 277, 278, 284, 317, 322, 32
 Layout = tuple[tuple[int, int, int, int | bytes], ...]
 
 
-class StoredFile:
+class StoredFile(PlainBytes):
     """An open file. Raises CorruptData where it cannot be opened or is no file."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         try:
-            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            super().__init__(path)
         except OSError as error:
             raise CorruptData(f"{path.name} cannot be read: {error.strerror}.", path=str(path)) from None
-        found = os.fstat(self._descriptor)
-        self.length = found.st_size
-        if not stat.S_ISREG(found.st_mode):
+        if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
             self.close()
             raise CorruptData(f"{path.name} is no file.", path=str(path))
-
-    def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def fill(self, into: memoryview, start: int) -> bool:
-        """Read as many bytes as ``into`` has. False: the file ends before."""
-        if start + len(into) > self.length:
-            return False
-        done = 0
-        while done < len(into):
-            count = os.preadv(self._descriptor, [into[done:]], start + done)
-            if count == 0:
-                return False
-            done += count
-        return True
 
     def bytes_at(self, start: int, size: int) -> bytes | None:
         """Read some bytes; None: the file ends before."""
@@ -236,7 +217,8 @@ class PageVoxels:
             into[...] = np.lib.stride_tricks.as_strided(between, into.shape, (rows.width * item, item))
 
     def _fill(self, into: NDArray[Any], start: int, index: int) -> None:
-        self._require(self._file.fill(into.reshape(-1).view(np.uint8).data, start), index)
+        self._require(start + into.nbytes <= self._file.length, index)
+        self._file.fill(into, start)
 
     def _place_segment(self, page: Page, numbers: tuple[int, int], window: Window, out: NDArray[Any]) -> None:
         """Decode a strip or a tile, and put what of it is in the window into ``out``."""
