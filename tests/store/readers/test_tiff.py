@@ -471,6 +471,17 @@ def test_coarser_levels_are_left_out(tmp_path):
     require_image("tiff", [tmp_path / "a.ome.tif"], data[None, None])
 
 
+@pytest.mark.parametrize("size", [(64, 96), (20, 30)])
+@pytest.mark.parametrize("pages", [1, 3])
+def test_pages_beside_the_chain_are_left_out(tmp_path, size, pages):
+    data = voxels((pages, 64, 96))
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tif:
+        for page in data:
+            tif.write(page, subifds=1, photometric="minisblack", metadata=None)
+            tif.write(voxels(size), photometric="minisblack", metadata=None)
+    require_image("tiff", [tmp_path / "a.tif"], data[None, None])
+
+
 def test_reduced_pages_are_left_out(tmp_path):
     data = voxels((3, 64, 96))
     with tifffile.TiffWriter(tmp_path / "a.tif") as tif:

@@ -125,11 +125,11 @@ def _stacks(path: Path, tif: tifffile.TiffFile, layouts: Mapping[int, Layout]) -
             return [lone]
     notes = _dialect_notes(tif, kind)
     stacks = [_stack(number, each, notes, is_uniform=is_uniform) for number, each in enumerate(series)]
-    if len(series) > 1 and (kind == "generic" or (kind == "shaped" and all(map(_is_single, stacks)))):
-        pages = [page for stack in stacks for page in stack.pages if page is not None]
+    if kind == "generic" or (kind == "shaped" and len(stacks) > 1 and all(map(_is_single, stacks))):
+        pages = [page for stack in stacks for page in stack.pages if page and page.offset in layouts]
         pages.sort(key=lambda page: page.index)
         key = key_of(pages[0])
-        stacks = [_Stack(0, pages, key, "I" + key.axes, (len(pages), *key.shape), None)]
+        stacks = [_Stack(0, pages, key, "I" + key.axes, (len(pages), *key.shape), None, notes=notes)]
     return [_with_own_layouts(path, tif, stack, layouts) for stack in stacks]
 
 
