@@ -209,13 +209,15 @@ class _Picture:
                 self._animation.seek(self._animation.tell() + 1)
             return self._converted(self._animation)
         with _plugin(self._path)(self._path) as picture:
-            return self._converted(picture)
+            picture.load()
+            is_as_stored = picture.mode == self._kind.mode  # then no copy is made: it may be large
+            converted = picture if is_as_stored else self._converted(picture)
+            return converted if self._turn is None else converted.transpose(self._turn)
 
     def _converted(self, picture: Pillow.Image) -> Pillow.Image:
         picture.load()
         picture.info.pop("transparency", None)  # Pillow warns of what it cannot keep
-        converted = picture.convert(self._kind.mode)  # a copy, whatever the mode is
-        return converted if self._turn is None else converted.transpose(self._turn)
+        return picture.convert(self._kind.mode)  # a copy, whatever the mode is
 
 
 @contextlib.contextmanager

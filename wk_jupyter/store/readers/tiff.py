@@ -173,7 +173,7 @@ def _with_own_layouts(
         own = tif.pages.get(page.index, aspage=True)
         if _likeness(own) != _likeness(stack.key):
             raise _differing(path, number, own, stack.key)
-        _require_decoder(path, own)
+        _require_decoder(path, key_of(own))
         pages[number] = own
     return replace(stack, pages=pages)
 
