@@ -46,7 +46,8 @@ class PlainBytes:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._file = open_binary(path)
+        self._descriptor = self._file.fileno()
         self.length = os.fstat(self._descriptor).st_size
 
     def fill(self, target: NDArray[Any], start: int) -> None:
@@ -57,9 +58,8 @@ class PlainBytes:
             raise too_short(self.path, count, self.length)
 
     def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._file.close()
+        self._descriptor = -1
 
 
 class PackedBytes:
@@ -68,7 +68,7 @@ class PackedBytes:
     def __init__(self, path: Path, packing: str, start: int = 0) -> None:
         self.path = path
         self._packing = packing
-        self._packed = path.open("rb")
+        self._packed = open_binary(path)
         self._length = os.fstat(self._packed.fileno()).st_size - start
         self._packed.seek(start)
         self._stream = _unpacking(self._packed, packing)
@@ -141,10 +141,20 @@ class _ZlibStream:
         return b""
 
 
+def open_binary(path: Path) -> IO[bytes]:
+    """Open a file. Raises CorruptData where it is not there, or no file."""
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise CorruptData(
+            f"{path.name} cannot be read: {error.strerror}.", path=str(path), hint="Is it still there?"
+        ) from None
+
+
 def read_start(path: Path, count: int, packing: str = "") -> bytes:
     """Return the first bytes of a file, fewer where it ends, unpacked. Raises CorruptData."""
     try:
-        with path.open("rb") as raw:
+        with open_binary(path) as raw:
             return bytes((_unpacking(raw, packing) if packing else raw).read(count))
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise CorruptData(

@@ -83,7 +83,8 @@ class _Binary:
         self.info = info
 
     def read(self, region: Region) -> NDArray[Any]:
-        return (self._array.read(region) != 0).view(np.uint8)
+        is_set: NDArray[Any] = self._array.read(region) != 0
+        return is_set.view(np.uint8)
 
 
 def _stored_images(tags: Tags) -> list[_Stored]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from wk_jupyter.errors import CorruptData, UnsupportedFormat
+from wk_jupyter.store.readers.byte_sources import open_binary
 
 _GROUP: Final = 20
 _VALUE: Final = 21
@@ -47,7 +48,7 @@ class Tags:
 
 def read_tags(path: Path) -> Tags:
     """Read the tags of a file. Raises CorruptData, UnsupportedFormat."""
-    with path.open("rb") as stream:
+    with open_binary(path) as stream:
         parser = _Parser(stream, path)
         return Tags(parser.byteorder, parser.parse())
 

@@ -41,6 +41,8 @@ class FlatArray:
 
     def read(self, region: Region) -> NDArray[Any]:
         """Return voxels (c, z, y, x) of the type as stored, in the machine's byte order."""
+        if 0 in region.shape:
+            return np.empty(region.shape, self._stored.newbyteorder("="))
         wanted = {"t": (region.t, region.t + 1), **dict(zip("czyx", region[1:], strict=True))}
         ranges = [wanted[axis] for axis in self._axes]
         found = self._read_stored(ranges)

@@ -73,9 +73,10 @@ class _ScaledImage:
     def read(self, region: Region) -> NDArray[Any]:
         stored = self._array.read(region)
         out = np.empty(region.shape, np.float32)
-        for plane, target in zip(stored, out, strict=True):  # in double precision, a plane at a time
-            for section, place in zip(plane, target, strict=True):
-                place[...] = section * np.float64(self._slope) + self._intercept
+        with np.errstate(over="ignore", invalid="ignore"):  # float32 may have to do with infinity
+            for plane, target in zip(stored, out, strict=True):
+                for section, place in zip(plane, target, strict=True):  # in double precision, one at a time
+                    place[...] = section * np.float64(self._slope) + self._intercept
         return out
 
 
@@ -106,6 +107,7 @@ def _image(source: ByteSource, header: Header, hints: Hints) -> FlatImage | _Sca
     if not header.is_scaled:
         return FlatImage(array, _described(info, header, []))
     if is_labels or hints.get("stored_values"):
+        info = replace(info, channels=())  # the window is of scaled values
         return FlatImage(array, _described(info, header, [f"voxels are as stored; {told} are not applied."]))
     info = replace(info, dtype=np.dtype(np.float32))
     return _ScaledImage(array, _described(info, header, [f"{told} are applied."]), header)
@@ -154,8 +156,7 @@ def _is_image(path: Path) -> bool:
 
 
 def _packing(path: Path) -> str:
-    with path.open("rb") as stream:
-        return "gzip" if stream.read(2) == b"\x1f\x8b" else ""
+    return "gzip" if read_start(path, 2) == b"\x1f\x8b" else ""
 
 
 def _sibling(path: Path, suffix: str) -> Path:

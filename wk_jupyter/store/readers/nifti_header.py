@@ -30,6 +30,7 @@ _NIFTI2: Final = {
     "aux_file": (320, "24s", 1), "qform_code": (344, "i", 1), "sform_code": (348, "i", 1),
     "quatern": (352, "d", 3), "srow": (400, "d", 12), "intent_name": (508, "16s", 1),
 }  # fmt: skip
+_MOST_LENGTH: Final = 1e100
 _ENDS: Final = (("R", "L"), ("A", "P"), ("S", "I"))
 
 
@@ -140,8 +141,10 @@ def _orientation(fields: dict[str, Any]) -> str:
             matrix[:, 2] *= -1
     else:
         return ""
+    if not np.abs(matrix).max() < _MOST_LENGTH:  # nor NaN
+        return ""
     lengths = np.linalg.norm(matrix, axis=0)
-    if not np.isfinite(matrix).all() or not lengths.all():
+    if not lengths.all():
         return ""
     cosines = matrix / lengths
     letters, free = "", [0, 1, 2]
@@ -153,7 +156,7 @@ def _orientation(fields: dict[str, Any]) -> str:
 
 
 def _rotation(quaternion: tuple[float, float, float]) -> _Affine:
-    b, c, d = quaternion
+    b, c, d = np.clip(quaternion, -1, 1)
     a = math.sqrt(max(0.0, 1.0 - (b * b + c * c + d * d)))
     return np.array(
         [
