@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
 from math import prod
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wk_jupyter.store.readers.base import Grain, Image, ImageInfo, Region, Size
-from wk_jupyter.store.readers.byte_sources import ByteSource
+from wk_jupyter.store.readers.byte_sources import ByteSource, PackedBytes, PlainBytes
+from wk_jupyter.store.readers.lengths import NOTHING, VoxelNm
 
 _AXES: Final = "tczyx"
 _MOST_AT_ONCE: Final = 2**24  # bytes that are read to take a part of them
@@ -100,3 +103,43 @@ class FlatFile:
 
     def close(self) -> None:
         self._source.close()
+
+
+@dataclass(frozen=True)
+class FlatLayout:
+    """Where voxels lie, and what is known of them: as ``FlatArray`` and ``ImageInfo`` have it.
+
+    ``offset`` counts bytes of the file; what is ``packing`` begins there.
+    """
+
+    path: Path
+    stored: np.dtype[Any]
+    axes: str
+    shape: tuple[int, ...]
+    offset: int = 0
+    packing: str = ""
+    voxel_size: VoxelNm = NOTHING
+    notes: tuple[str, ...] = ()
+
+
+def open_flat(layout: FlatLayout) -> FlatFile:
+    """Open a file of one image. Raises CorruptData where it is too short."""
+    source = _source(layout)
+    try:
+        offset = 0 if layout.packing else layout.offset
+        array = FlatArray(source, layout.stored, layout.axes, layout.shape, offset)
+        dtype = layout.stored.newbyteorder("=")
+        is_rgb = array.size.c == 3 and dtype == np.uint8
+        info = ImageInfo(
+            array.size, dtype, array.grain, rgb=is_rgb, voxel_size=layout.voxel_size, notes=layout.notes
+        )
+        return FlatFile(source, FlatImage(array, info))
+    except BaseException:
+        source.close()
+        raise
+
+
+def _source(layout: FlatLayout) -> ByteSource:
+    if layout.packing:
+        return PackedBytes(layout.path, layout.packing, layout.offset)
+    return PlainBytes(layout.path)
