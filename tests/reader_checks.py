@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -62,3 +63,16 @@ def real_file(entry: Mapping[str, Any], *suffixes: str) -> Path:
 def truths(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
     truth = entry["truth"]
     return truth["arrays"] if isinstance(truth, dict) else truth
+
+
+def with_links(folder: Path, scratch: Path) -> Path:
+    """Return a copy of a folder with links where a transport has left small files that name their targets."""
+    copy = scratch / folder.name
+    shutil.copytree(folder, copy, symlinks=True)
+    for path in [path for path in copy.rglob("*") if path.is_file() and path.stat().st_size < 200]:
+        text = path.read_bytes().decode("utf-8", "replace")
+        if "\0" not in text and "\n" not in text and (path.parent / text).is_file():
+            path.chmod(0o600)
+            path.unlink()
+            path.symlink_to(text)
+    return copy
