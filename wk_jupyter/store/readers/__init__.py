@@ -11,7 +11,18 @@ from wk_jupyter.errors import InvalidInput, UnsupportedFormat
 from wk_jupyter.store.readers.base import Image, ImageFile, ImageRef, Reader
 
 # Asked in this order; formats without magic bytes come last.
-_MODULES: Final = ("tiff", "pictures", "arrays", "nifti", "dm", "metaimage", "knossos", "raw", "sequence")
+_MODULES: Final = (
+    "tiff",
+    "pictures",
+    "arrays",
+    "nifti",
+    "dm",
+    "czi",
+    "metaimage",
+    "knossos",
+    "raw",
+    "sequence",
+)
 _HEAD_BYTES: Final = 512
 
 
