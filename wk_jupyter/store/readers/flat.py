@@ -119,6 +119,7 @@ class FlatLayout:
     offset: int = 0
     packing: str = ""
     voxel_size: VoxelNm = NOTHING
+    labels: bool | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -131,7 +132,13 @@ def open_flat(layout: FlatLayout) -> FlatFile:
         dtype = layout.stored.newbyteorder("=")
         is_rgb = array.size.c == 3 and dtype == np.uint8
         info = ImageInfo(
-            array.size, dtype, array.grain, rgb=is_rgb, voxel_size=layout.voxel_size, notes=layout.notes
+            array.size,
+            dtype,
+            array.grain,
+            rgb=is_rgb,
+            voxel_size=layout.voxel_size,
+            labels=layout.labels,
+            notes=layout.notes,
         )
         return FlatFile(source, FlatImage(array, info))
     except BaseException:

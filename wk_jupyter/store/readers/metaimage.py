@@ -65,7 +65,7 @@ def layout_of(path: Path) -> FlatLayout:
         offset = max(0, data.stat().st_size - int(np.prod(shape, dtype=object)) * stored.itemsize)
     elif header != "0":
         offset += whole_numbers(path, "HeaderSize", header)[0]
-    return FlatLayout(data, stored, axes, shape, offset, packing, voxel_size, notes)
+    return FlatLayout(data, stored, axes, shape, offset, packing, voxel_size=voxel_size, notes=notes)
 
 
 def _fields(path: Path) -> tuple[dict[str, str], int]:

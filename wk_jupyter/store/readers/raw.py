@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from wk_jupyter.errors import InvalidInput
-from wk_jupyter.store.readers import metaimage, raw_facts
+from wk_jupyter.store.readers import metaimage, nrrd, raw_facts
 from wk_jupyter.store.readers.base import Hints
 from wk_jupyter.store.readers.byte_sources import open_binary
 from wk_jupyter.store.readers.flat import FlatFile, FlatLayout, open_flat
@@ -40,8 +40,11 @@ class RawReader:
 
     def open(self, paths: Sequence[Path], hints: Hints) -> FlatFile:
         path = paths[0]
-        if "shape" not in hints and (header := _beside(path, ".mhd")):
-            return open_flat(metaimage.layout_of(header))
+        if "shape" not in hints:
+            if header := _beside(path, ".mhd"):
+                return open_flat(metaimage.layout_of(header))
+            if header := _beside(path, ".nhdr"):
+                return open_flat(nrrd.layout_of(header))
         with open_binary(path) as stream:
             length = stream.seek(0, 2)
         told = {key: hints[key] for key in raw_facts.KEYS if key in hints}
@@ -89,7 +92,7 @@ def _layout(path: Path, length: int, facts: Mapping[str, Any]) -> FlatLayout:
     if channels > 1:
         axes, lengths = axes + "c", (*lengths, channels)
     voxel_size = facts.get("voxel_size", NOTHING)
-    return FlatLayout(path, dtype, axes, lengths, offset, "", voxel_size, tuple(notes))
+    return FlatLayout(path, dtype, axes, lengths, offset, voxel_size=voxel_size, notes=tuple(notes))
 
 
 def _shape(path: Path, length: int, facts: Mapping[str, Any]) -> tuple[int, ...]:
