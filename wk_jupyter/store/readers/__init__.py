@@ -18,6 +18,7 @@ _MODULES: Final = (
     "nifti",
     "dm",
     "czi",
+    "hdf5",
     "nrrd",
     "metaimage",
     "mrc",
