@@ -12,6 +12,7 @@ from wk_jupyter.store.readers.base import Image, ImageFile, ImageRef, Reader
 
 # Asked in this order; formats without magic bytes come last.
 _MODULES: Final = (
+    "dicom",  # before TIFF, whose magic its first 128 bytes may hold
     "tiff",
     "pictures",
     "arrays",
