@@ -30,7 +30,7 @@ def halve(voxels: NDArray[Any], start: _Steps, factors: _Steps, method: Method) 
     result = np.empty(shape, voxels.dtype)
     work = {"mean": _mean, "median": _median, "mode": _mode}[method]
     if method == "mean" and voxels.dtype.kind in "ui" and voxels.dtype.itemsize == 8:
-        work = _mode  # no wider integer is there to add them up in
+        work = _mean_of_widest
     rows = max(1, _AT_ONCE // max(1, even[:, : factors[0]].size))
     for z in range(0, shape[1], rows):
         part = even[:, z * factors[0] : (z + rows) * factors[0]]
@@ -73,6 +73,19 @@ def _mean(voxels: NDArray[Any], factors: _Steps) -> NDArray[Any]:
     return result
 
 
+def _mean_of_widest(voxels: NDArray[Any], factors: _Steps) -> NDArray[Any]:
+    """The same of integers without a wider type: what divides evenly and the rest are added up apart."""
+    corners = _corners(voxels, factors)
+    shift = len(corners).bit_length() - 1
+    rest = np.full(corners[0].shape, len(corners) // 2, np.uint8)
+    total = np.zeros(corners[0].shape, voxels.dtype)
+    for corner in corners:
+        total += corner >> shift
+        rest += (corner & (len(corners) - 1)).astype(np.uint8)
+    total += rest >> shift
+    return total
+
+
 def _wider(dtype: np.dtype[Any]) -> np.dtype[Any]:
     if dtype.kind == "f":
         return np.dtype(np.float64 if dtype.itemsize > 4 else np.float32)
@@ -81,14 +94,28 @@ def _wider(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 def _median(voxels: NDArray[Any], factors: _Steps) -> NDArray[Any]:
     """The mean of the two in the middle, rounded half up for integers."""
-    ranked: Any = np.sort(np.stack(_corners(voxels, factors)), axis=0)
-    low, high = ranked[len(ranked) // 2 - 1], ranked[len(ranked) // 2]
+    low, high = _middle(_corners(voxels, factors))
     if voxels.dtype.kind == "f":
         mean: NDArray[Any] = ((low + high) / 2).astype(voxels.dtype)
         return mean
     # Of two integers without a wider type: half of what they have in common and half of the rest.
     middle: NDArray[Any] = (low & high) + ((low ^ high) >> 1) + ((low ^ high) & 1)
     return middle.astype(voxels.dtype)
+
+
+def _middle(corners: list[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the two in the middle of an even number: all compared at once, which beats sorting each."""
+    if corners[0].dtype.kind == "f":
+        ranked = np.sort(np.stack(corners), axis=0)  # NaN comes last, and counts for no other value
+        return ranked[len(ranked) // 2 - 1], ranked[len(ranked) // 2]
+    left = list(corners)
+    while len(left) > 2:  # of n, one is never in the middle if it is the least or the greatest
+        for one in range(1, len(left)):
+            left[0], left[one] = np.minimum(left[0], left[one]), np.maximum(left[0], left[one])
+        for one in range(1, len(left) - 1):
+            left[one], left[-1] = np.minimum(left[one], left[-1]), np.maximum(left[one], left[-1])
+        left = left[1:-1]
+    return np.minimum(left[0], left[1]), np.maximum(left[0], left[1])
 
 
 def _mode(voxels: NDArray[Any], factors: _Steps) -> NDArray[Any]:

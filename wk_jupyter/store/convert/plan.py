@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 import numpy as np
 
+from wk_jupyter.errors import InvalidInput
 from wk_jupyter.geometry import BoundingBox, VoxelSize
 from wk_jupyter.properties_document import Category
 from wk_jupyter.store.readers.base import ImageRef
@@ -15,6 +17,7 @@ from wk_jupyter.store.readers.base import ImageRef
 OutputFormat = Literal["zarr3", "wkw"]
 PLAN_FILE: Final = "plan.json"  # in the folder of a conversion
 DATASET_FOLDER: Final = "dataset"
+_COMPRESSIONS: Final = {"zarr3": r"zstd:(1?[1-9]|10)", "wkw": "lz4|lz4hc|raw"}
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,27 @@ class ConversionPlan:
     downsampling: Literal["mean", "median"] = "mean"
     max_mag: int | None = None
     properties: dict[str, Any] = field(default_factory=dict)
+
+    def require_possible(self) -> None:
+        """Raise InvalidInput where the format cannot hold this."""
+        if not self.layers:
+            raise InvalidInput("a dataset has a layer at least.")
+        if not re.fullmatch(_COMPRESSIONS[self.format], self.compression):
+            raise InvalidInput(
+                f"{self.compression!r} is no compression of {self.format}.",
+                hint="Zarr v3 takes zstd:1 to zstd:19, WKW takes lz4, lz4hc and raw.",
+            )
+        for layer in self.layers:
+            if min(layer.topleft) < 0:
+                place = ", ".join(map(str, layer.topleft))
+                raise InvalidInput(f"layer {layer.name} begins at {place}.", hint="Begin at 0 at least.")
+            if min(*layer.size, layer.num_channels, layer.times) < 1:
+                raise InvalidInput(f"layer {layer.name} is empty.")
+            if self.format == "wkw" and layer.times > 1:
+                raise InvalidInput(
+                    f"layer {layer.name} has {layer.times} points in time, but WKW has no axis t.",
+                    hint="Choose Zarr v3, or a layer for each point in time.",
+                )
 
     def encode(self) -> bytes:
         return msgspec.json.encode(self)

@@ -1,7 +1,7 @@
 """A conversion from beginning to end; begun again on the same folder it goes on where it was.
 
-``work_dir`` holds ``plan.json``, ``done.jsonl`` (a line for each task that is done) and ``dataset``, in
-which the properties file is written last. Tasks that are done twice write the same bytes.
+``work_dir`` holds ``plan.json``, ``done.jsonl`` (see ``journal.py``) and ``dataset``, in which the
+properties file is written last. Tasks that are done twice write the same bytes.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from wk_jupyter.api import ngff
 from wk_jupyter.datasource import DataSource, LayerSource, read_properties, write_properties
 from wk_jupyter.errors import WkError
 from wk_jupyter.properties_document import PROPERTIES_FILE
+from wk_jupyter.store.convert.journal import Journal
 from wk_jupyter.store.convert.plan import DATASET_FOLDER, PLAN_FILE, ConversionPlan, ConversionProgress
 from wk_jupyter.store.convert.pool import WorkerPool
 from wk_jupyter.store.convert.shards import write_file
 from wk_jupyter.store.convert.statistics import Statistics, intensity_range, merged
 from wk_jupyter.store.convert.tasks import Layout, Task
-from wk_jupyter.store.convert.work import Worker, attempt, statistics_in
+from wk_jupyter.store.convert.work import Worker, attempt, statistics_in, told
 
 _DONE: Final = "done.jsonl"
 _SMALL: Final = 2**23  # bytes of voxels that are converted here: a process would take longer to start
@@ -35,11 +36,6 @@ class Cancelled(WkError):
     """Somebody wanted it to stop."""
 
     code = "cancelled"
-
-
-class _Line(msgspec.Struct, frozen=True):
-    task: Task
-    statistics: Statistics | None = None
 
 
 def convert(
@@ -55,26 +51,38 @@ def convert(
     ``workers``: processes; 0: none but this one. ``progress`` is called often, on this thread.
     Raises Cancelled, and WkError naming the file where an image cannot be read or written.
     """
+    plan.require_possible()
+    try:
+        return _converted(plan, work_dir, workers, progress, cancelled)
+    except OSError as error:
+        raise told(error, work_dir) from None
+
+
+def _converted(
+    plan: ConversionPlan,
+    work_dir: Path,
+    workers: int,
+    progress: Callable[[ConversionProgress], None],
+    cancelled: Callable[[], bool],
+) -> DataSource:
     _take_up(plan, work_dir)
     layout = Layout(plan, work_dir / DATASET_FOLDER)
     if (layout.folder / PROPERTIES_FILE).is_file():
-        return read_properties(layout.folder)
-    done = {line.task: line.statistics for line in _read_done(work_dir / _DONE)}
-    total = sum(layout.voxels_of(task) for number in range(layout.rounds()) for task in layout.tasks(number))
-    written = sum(map(layout.voxels_of, done))
+        return replace(read_properties(layout.folder), name=plan.name)
     _prepare(layout)
-    with (work_dir / _DONE).open("ab") as journal:
+    total = sum(layout.voxels_of(task) for number in range(layout.rounds()) for task in layout.tasks(number))
+    with Journal(work_dir / _DONE) as journal:
+        written = sum(map(layout.voxels_of, journal.done))
         for number in range(layout.rounds()):
-            todo = [task for task in layout.tasks(number) if task not in done]
+            todo = [task for task in layout.tasks(number) if task not in journal.done]
             for task, found in _run(layout, work_dir, todo, workers=workers, cancelled=cancelled):
-                done[task] = found
-                journal.write(msgspec.json.encode(_Line(task, found)) + b"\n")
-                journal.flush()
+                journal.add(task, found)
                 written += layout.voxels_of(task)
                 progress(ConversionProgress(written, total, _message(layout, task)))
             if cancelled():
                 raise Cancelled("the conversion was stopped.")
-    source = _described(layout, done)
+        source = _described(layout, journal.done)
+    _remove_parts(layout.folder)
     os.sync()  # what is complete from here on shall be so after a power cut, too
     write_properties(layout.folder, source)
     return source
@@ -93,22 +101,18 @@ def _take_up(plan: ConversionPlan, work_dir: Path) -> None:
         write_file(path, encoded)
 
 
-def _read_done(path: Path) -> Iterator[_Line]:
-    """Yield what is done; a last line that was cut by a kill is left out."""
-    if path.is_file():
-        raw = path.read_bytes()
-        whole = raw[: raw.rfind(b"\n") + 1]
-        if len(whole) != len(raw):
-            path.write_bytes(whole)
-        for line in whole.splitlines():
-            yield msgspec.json.decode(line, type=_Line)
-
-
 def _prepare(layout: Layout) -> None:
     for number, stages in enumerate(layout.stages):
         for stage in stages:
             for mag in stage.mags:
                 layout.output(number, stage, mag).prepare()
+
+
+def _remove_parts(folder: Path) -> None:
+    """Remove what a process that was killed had begun to write."""
+    for path in folder.rglob(".*"):
+        if path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def _run(

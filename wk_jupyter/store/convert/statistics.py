@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import gcd
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-_SAMPLES: Final = 4096  # of a task, evenly spread
+_LAYER_SAMPLES: Final = 2**18  # of a layer, spread over its tasks
+_FEWEST, _MOST = 16, 4096  # of a task
 _TAILS: Final = (0.1, 99.9)  # percent of the voxels that may be darker than black, or lighter than white
 
 
@@ -21,18 +23,25 @@ class Statistics(msgspec.Struct, frozen=True):
     samples: list[float]
 
 
-def statistics_of(voxels: NDArray[Any]) -> Statistics:
-    """Return the statistics of some voxels. NaN and infinite ones are not counted."""
+def samples_of_task(tasks: int) -> int:
+    """Return how many samples each of so many tasks takes: what is kept of a layer does not grow with it."""
+    return min(_MOST, max(_FEWEST, _LAYER_SAMPLES // max(1, tasks)))
+
+
+def statistics_of(voxels: NDArray[Any], samples: int) -> Statistics:
+    """Return the statistics of voxels (c, z, y, x). NaN and infinite ones are not counted."""
     flat = voxels.reshape(-1)
     if flat.dtype.kind == "f":
         finite = flat[np.isfinite(flat)]
         if not finite.size:
             return Statistics(0.0, 0.0, [])
         flat = finite
-    step = max(1, flat.size // _SAMPLES)
+    step = max(1, flat.size // samples)
+    while gcd(step, voxels.shape[-1]) > 1:  # else the samples lie in a few columns
+        step += 1
     low, high = flat.min(), flat.max()
     largest = float(high) if flat.dtype.kind == "f" else int(high)
-    return Statistics(float(low), largest, [float(value) for value in flat[::step][:_SAMPLES]])
+    return Statistics(float(low), largest, [float(value) for value in flat[::step][:samples]])
 
 
 def merged(parts: Iterable[Statistics]) -> Statistics:

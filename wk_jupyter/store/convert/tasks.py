@@ -21,6 +21,7 @@ from wk_jupyter.store.convert.ladder import mag_ladder
 from wk_jupyter.store.convert.outputs import ZYX, MagOutput, WkwMag, ZarrMag
 from wk_jupyter.store.convert.plan import ConversionPlan, LayerPlan
 from wk_jupyter.store.convert.shards import BRICK
+from wk_jupyter.store.convert.statistics import samples_of_task
 
 TASK_BYTES: Final = 2**26  # of the voxels that a task reads
 _ZARR_UNIT: Final[ZYX] = (64, 512, 512)  # voxels of a shard of a stage's finest mag
@@ -110,15 +111,15 @@ class Layout:
         for number, (layer, stages) in enumerate(zip(self.plan.layers, self.stages, strict=True)):
             if round_number >= len(stages):
                 continue
-            stage = stages[round_number]
-            box = box_of(layer, stage.mags[0])
-            cells = [
-                range(low // step, -(-(low + size) // step))
-                for low, size, step in zip(*box, stage.step, strict=True)
-            ]
+            cells = _cells(layer, stages[round_number])
             for time in range(layer.times):
                 for z, y, x in product(*cells):
                     yield Task(number, round_number, time, (z, y, x))
+
+    def samples(self, number: int) -> int:
+        """Return how many voxels a task that reads the image of a layer keeps for statistics."""
+        layer = self.plan.layers[number]
+        return samples_of_task(layer.times * prod(map(len, _cells(layer, self.stages[number][0]))))
 
     def voxels_of(self, task: Task) -> int:
         """Return how many voxels a task writes, of all its mags."""
@@ -162,6 +163,15 @@ class Layout:
         while z * y * x * layer.voxel_bytes > TASK_BYTES and max(y, x) > BRICK:
             y, x = max(BRICK, y // 2), max(BRICK, x // 2)
         return (z, y, x)
+
+
+def _cells(layer: LayerPlan, stage: Stage) -> list[range]:
+    """Return the cells (z, y, x) of a stage's grid that hold something."""
+    start, size = box_of(layer, stage.mags[0])
+    return [
+        range(low // step, -(-(low + extent) // step))
+        for low, extent, step in zip(start, size, stage.step, strict=True)
+    ]
 
 
 def box_of(layer: LayerPlan, mag: Mag) -> tuple[ZYX, ZYX]:

@@ -47,9 +47,14 @@ class Worker:
             voxels = self._read_image(task.layer, task.time, start, shape)
         else:
             voxels = self._made_coarser(task, stage, start, shape)
-        found = statistics_of(voxels) if stage.finer is None else None
+        found = statistics_of(voxels, layout.samples(task.layer)) if stage.finer is None else None
         self._write(task, stage, start, voxels, layer)
         return found
+
+    @property
+    def folder(self) -> Path:
+        """The dataset's folder, that it writes to."""
+        return self._layout.folder
 
     def name_of(self, task: Task) -> str:
         """Return the name of the first file that a task's layer is made of, for errors."""
@@ -116,14 +121,24 @@ def attempt(worker: Worker, task: Task) -> Answer:
     except WkError as error:
         return Answer(error=(error.code, error.message, error.hint))
     except OSError as error:
-        hint = "Make room on the disk, then try again." if error.errno == errno.ENOSPC else ""
-        what = f"{error.filename or 'a file'}: {error.strerror or error}."
-        return Answer(error=("invalid_input", what, hint))
+        known = told(error, worker.folder)
+        return Answer(error=(known.code, known.message, known.hint))
     except MemoryError:
         return Answer(error=("too_large", "there was not enough memory for a part of it.", ""))
     except Exception as error:  # noqa: BLE001 - a reader's bug is told with the file, and fails this job alone
         what = f"{worker.name_of(task)} cannot be read: {type(error).__name__}: {error}."
         return Answer(error=("corrupt_data", what, ""))
+
+
+def told(error: OSError, folder: Path) -> InvalidInput:
+    """Return in words what the system has refused, while ``folder`` was written."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        reason = "the disk is full" if error.errno == errno.ENOSPC else "the quota of the disk is used up"
+        return InvalidInput(
+            f"{reason}: {folder} cannot be written.",
+            hint="Make room, then try again: it goes on where it was.",
+        )
+    return InvalidInput(f"{error.filename or folder}: {error.strerror or error}.")
 
 
 def statistics_in(answer: Answer) -> Statistics | None:
