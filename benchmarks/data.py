@@ -25,7 +25,7 @@ def prepare() -> Path:
     if (root / "foreign" / "datasource-properties.json").exists():
         return FOLDER
     shutil.rmtree(FOLDER, ignore_errors=True)
-    voxels = _voxels()
+    voxels = grey_values()
     np.save(_made(FOLDER / "peer") / "em.npy", voxels)
     _wkw(root / "wkw", voxels)
     _zarr(root / "zarr3", voxels, sharded=True)
@@ -34,7 +34,7 @@ def prepare() -> Path:
     return FOLDER
 
 
-def _voxels() -> np.ndarray:
+def grey_values() -> np.ndarray:
     """Return (x, y, z) grey values as of electron microscopy: smooth structures under strong noise."""
     random = np.random.default_rng(0)
     coarse = random.integers(60, 200, (SIDE // 16,) * 3, dtype=np.uint8)

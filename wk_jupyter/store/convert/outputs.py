@@ -66,19 +66,19 @@ class ZarrMag:
         shard = [*ngff.chunk_shape(self.layer)[:rank], *self.shard[::-1]]
         document["chunk_grid"]["configuration"]["chunk_shape"] = shard
         document["codecs"] = [{"name": "sharding_indexed", "configuration": inner}]
-        write_file(self.folder / "zarr.json", msgspec.json.format(msgspec.json.encode(document)))
+        write_file(self.folder / "zarr.json", [msgspec.json.format(msgspec.json.encode(document))])
 
     def write(self, start: ZYX, voxels: NDArray[Any], time: int) -> None:
         for place, cut, offset in self._shards(start, voxels.shape[1:]):
             part = voxels[(slice(None), *cut)]
             if any(offset):
                 part = np.pad(part, [(0, 0), *((before, 0) for before in offset)])
-            data = encode_shard(part, self._bricks(), self.level)
+            pieces = encode_shard(part, self._bricks(), self.level)
             path = self._path(place, time)
-            if data is None:
+            if pieces is None:
                 path.unlink(missing_ok=True)
             else:
-                write_file(path, data)
+                write_file(path, pieces)
 
     def read(self, start: ZYX, shape: ZYX, time: int) -> NDArray[Any]:
         channels, dtype = self.layer.num_channels, self.layer.dtype

@@ -98,7 +98,7 @@ def _take_up(plan: ConversionPlan, work_dir: Path) -> None:
     if not path.is_file():
         (work_dir / _DONE).unlink(missing_ok=True)
         shutil.rmtree(work_dir / DATASET_FOLDER, ignore_errors=True)
-        write_file(path, encoded)
+        write_file(path, [encoded])
 
 
 def _prepare(layout: Layout) -> None:
@@ -163,8 +163,8 @@ def _described(layout: Layout, done: dict[Task, Statistics | None]) -> DataSourc
         for layer in source.layers:
             group = ngff.zarr3_layer_group(layer, source.voxel_size)
             raw = msgspec.json.format(msgspec.json.encode(group))
-            write_file(layout.folder / layer.name / "zarr.json", raw)
-        write_file(layout.folder / "zarr.json", msgspec.json.encode(ngff.zarr3_group()))
+            write_file(layout.folder / layer.name / "zarr.json", [raw])
+        write_file(layout.folder / "zarr.json", [msgspec.json.encode(ngff.zarr3_group())])
     return source
 
 

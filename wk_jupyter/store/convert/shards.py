@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,29 +23,48 @@ from wk_jupyter.errors import CorruptData
 
 BRICK: Final = 32
 _ABSENT: Final = 2**64 - 1
+_BUFFER: Final = 2**20
 _CRC: Final = struct.Struct("<I")
 
 
-def encode_shard(voxels: NDArray[Any], bricks: tuple[int, int, int], level: int) -> bytes | None:
+def encode_shard(voxels: NDArray[Any], bricks: tuple[int, int, int], level: int) -> list[bytes] | None:
     """Pack voxels (c, z, y, x), which may end before the shard does, into ``bricks`` (z, y, x) bricks.
 
-    Returns None where all of them are zero.
+    Returns the pieces of the file in their order, None where all voxels are zero.
     """
-    packed, index = [], np.full((bricks[2], bricks[1], bricks[0], 2), _ABSENT, "<u8")
+    packed: list[bytes] = []
+    index = np.full((bricks[2], bricks[1], bricks[0], 2), _ABSENT, "<u8")
     compressor = zstandard.ZstdCompressor(level=level)
+    channels, depth, height, width = voxels.shape
+    columns = -(-width // BRICK)
+    row = np.zeros((columns, BRICK, BRICK, BRICK, channels), voxels.dtype)
     end = 0
-    for z in range(-(-voxels.shape[1] // BRICK)):
-        layer = _by_bricks(voxels[:, z * BRICK : (z + 1) * BRICK])
-        filled = layer.reshape(*layer.shape[:2], -1).any(axis=2)
-        for y, x in zip(*np.nonzero(filled), strict=True):
-            data = compressor.compress(layer[y, x])
+    for z, y in product(range(-(-depth // BRICK)), range(-(-height // BRICK))):
+        part = voxels[:, z * BRICK : (z + 1) * BRICK, y * BRICK : (y + 1) * BRICK]
+        _fill(row, part)
+        for x in np.flatnonzero(row.reshape(columns, -1).any(axis=1)):
+            data = compressor.compress(row[x])
             index[x, y, z] = end, len(data)  # arrays are (c, x, y, z): z is the fastest in the index
             packed.append(data)
             end += len(data)
     if not packed:
         return None
     table = index.tobytes()
-    return b"".join([*packed, table, _CRC.pack(google_crc32c.value(table))])
+    return [*packed, table, _CRC.pack(google_crc32c.value(table))]
+
+
+def _fill(row: NDArray[Any], part: NDArray[Any]) -> None:
+    """Cut voxels (c, z, y, x), a brick high and deep at most, into bricks (x brick, z, y, x, c)."""
+    _, depth, height, width = part.shape
+    whole = width // BRICK
+    if (depth, height) != row.shape[1:3] or whole != len(row):
+        row.fill(0)
+    cut = part[..., : whole * BRICK].reshape(*part.shape[:3], whole, BRICK)
+    row[:whole, :depth, :height] = cut.transpose(3, 1, 2, 4, 0)
+    if whole != len(row):
+        row[whole, :depth, :height, : width - whole * BRICK] = part[..., whole * BRICK :].transpose(
+            1, 2, 3, 0
+        )
 
 
 def decode_shard(
@@ -68,25 +89,14 @@ def decode_shard(
     return result
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file that is there whole or not at all."""
+def write_file(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write a file, of pieces one after the other, that is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(data)
+        with part.open("wb", buffering=_BUFFER) as stream:
+            stream.writelines(pieces)
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-
-
-def _by_bricks(voxels: NDArray[Any]) -> NDArray[Any]:
-    """Return (y bricks, x bricks, z, y, x, c): each brick contiguous, zeros where the voxels end."""
-    channels, depth, height, width = voxels.shape
-    rows, columns = -(-height // BRICK), -(-width // BRICK)
-    if (depth, height, width) != (BRICK, rows * BRICK, columns * BRICK):
-        whole = np.zeros((channels, BRICK, rows * BRICK, columns * BRICK), voxels.dtype)
-        whole[:, :depth, :height, :width] = voxels
-        voxels = whole
-    split = voxels.reshape(channels, BRICK, rows, BRICK, columns, BRICK)
-    return np.ascontiguousarray(split.transpose(2, 4, 1, 3, 5, 0))
