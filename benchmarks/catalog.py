@@ -1,4 +1,7 @@
-"""A lab of 100,000 datasets: the first page of a member's list with its total, and what one check costs."""
+"""A lab of 100,000 datasets: the first page of a member's list with its total, and what one check costs.
+
+``python -m benchmarks.catalog postgresql 1000`` measures one database and one size alone, without HTTP.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -41,18 +44,25 @@ _QUERIES = {
 
 
 def run() -> list[Row]:
-    rows = _on("SQLite", lambda home: f"sqlite:///{home}/catalog.sqlite")
+    return _on_sqlite() + _on_postgresql() + _over_http()
+
+
+def _on_sqlite(sizes: Sequence[int] = SIZES) -> list[Row]:
+    return _on("SQLite", lambda home: f"sqlite:///{home}/catalog.sqlite", sizes)
+
+
+def _on_postgresql(sizes: Sequence[int] = SIZES) -> list[Row]:
     try:
         with running_postgres(fsync="on") as server:
-            rows += _on("PostgreSQL", lambda _: server.url())
+            return _on("PostgreSQL", lambda _: server.url(), sizes)
     except NoPostgres as missing:
         print(f"PostgreSQL is left out: {missing}")
-    return rows + _over_http()
+        return []
 
 
-def _on(database: str, url: Callable[[str], str]) -> list[Row]:
+def _on(database: str, url: Callable[[str], str], sizes: Sequence[int]) -> list[Row]:
     rows: list[Row] = []
-    for count in SIZES:
+    for count in sizes:
         with tempfile.TemporaryDirectory() as home, _lab(home, url(home), count) as (store, members):
             for name, query in _QUERIES.items():
                 sql, whole, totals = _pages(store, members, query)
@@ -189,3 +199,8 @@ def _p95(values: list[float]) -> float:
 
 def _at_most(name: str, ours: float, limit: float, unit: str = "ms") -> Row:
     return Row(name, ours, limit, 1, unit, at_most=True)
+
+
+if __name__ == "__main__":
+    _, database, *sizes = sys.argv
+    {"sqlite": _on_sqlite, "postgresql": _on_postgresql}[database]([int(size) for size in sizes] or SIZES)

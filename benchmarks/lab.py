@@ -13,6 +13,7 @@ from wk_jupyter.store.catalog.tables import (
     dataset_tags,
     dataset_teams,
     datasets,
+    folder_ancestors,
     folder_teams,
     folders,
     team_members,
@@ -58,6 +59,7 @@ def fill(engine: sa.Engine, organization: str, size: Size) -> list[str]:
     with writing(engine) as connection:
         for table, rows in ((users, people), (teams, groups), (team_members, members), (folders, tree)):
             connection.execute(sa.insert(table), rows)
+        connection.execute(sa.insert(folder_ancestors), _above(tree, home.root_folder_id))
         connection.execute(sa.insert(folder_teams), folder_grants)
         _fill_datasets(connection, chance, home.id, list(level), [row["id"] for row in people], size)
         ids = connection.scalars(sa.select(datasets.c.id)).all()
@@ -89,6 +91,19 @@ def _tree(
         if level[row["id"]] < DEPTH:
             inner.append(row["id"])
     return rows, level
+
+
+def _above(tree: list[dict[str, str]], root: str) -> list[dict[str, str]]:
+    """Each folder but the root with itself and all above it; parents come before those in them."""
+    chains = {root: [root]}
+    for row in tree:
+        chains[row["id"]] = [row["id"], *chains[row["parent_id"]]]
+    return [
+        {"folder_id": folder, "ancestor_id": above}
+        for folder, chain in chains.items()
+        for above in chain
+        if folder != root
+    ]
 
 
 def _fill_datasets(

@@ -10,12 +10,12 @@ from sample_datasets import TOKEN
 from wk_jupyter.store import Store
 from wk_jupyter.store.access import Principal, principal_of
 from wk_jupyter.store.catalog.database import new_id
+from wk_jupyter.store.catalog.folders import insert_folder
 from wk_jupyter.store.catalog.organizations import ensure_organization
 from wk_jupyter.store.catalog.tables import (
     dataset_teams,
     datasets,
     folder_teams,
-    folders,
     jobs,
     team_members,
     teams,
@@ -85,9 +85,8 @@ def make_roles(store: Store, dataset: str, other: str) -> Roles:
             (readers, BY_FOLDER, False),
         ):
             write(sa.insert(team_members).values(team_id=team, user_id=ids[role], is_manager=manages))
-        above, folder = new_id(), new_id()
-        for each, parent, name in ((above, home.root_folder_id, "2026"), (folder, above, "march")):
-            write(sa.insert(folders).values(id=each, organization_id=home.id, parent_id=parent, name=name))
+        above = insert_folder(writer.connection, home.id, home.root_folder_id, "2026")
+        folder = insert_folder(writer.connection, home.id, above, "march")
         write(sa.insert(folder_teams).values(folder_id=above, team_id=readers))
         found = dict(writer.connection.execute(sa.select(datasets.c.directory_name, datasets.c.id)).all())
         write(sa.update(datasets).where(datasets.c.id == found[dataset]).values(folder_id=folder))

@@ -216,15 +216,14 @@ async def test_openapi_has_every_route(wk):
 
 
 async def test_lists_are_filtered_by_all_that_is_known(wk, jp_serverapp):
-    from wk_jupyter.store.catalog.tables import dataset_tags, dataset_teams, datasets, folders
+    from wk_jupyter.store.catalog.folders import insert_folder
+    from wk_jupyter.store.catalog.tables import dataset_tags, dataset_teams, datasets
 
     services = jp_serverapp.web_app.settings["wk_jupyter"].services
     store = await services.store()
     cells, team = await wk.id_of("cells"), store.home.everyone_id
-    below = "f" * 24
     with store.changes.writing() as writer:
-        folder = {"id": below, "organization_id": store.home.id, "parent_id": store.home.root_folder_id}
-        writer.connection.execute(sa.insert(folders).values(name="below", **folder))
+        below = insert_folder(writer.connection, store.home.id, store.home.root_folder_id, "below")
         changed = {"folder_id": below, "owner_id": store.owner.id, "tags": ["a b", "c"], "created": 1000}
         writer.connection.execute(sa.update(datasets).where(datasets.c.id == cells).values(**changed))
         tags = [{"dataset_id": cells, "tag": tag} for tag in ("a b", "c")]

@@ -6,9 +6,9 @@ import sqlalchemy as sa
 
 from wk_jupyter.store import Store
 from wk_jupyter.store.access import Principal, principal_of
-from wk_jupyter.store.catalog.database import new_id
+from wk_jupyter.store.catalog.folders import insert_folder
 from wk_jupyter.store.catalog.organizations import ensure_organization
-from wk_jupyter.store.catalog.tables import folder_teams, folders
+from wk_jupyter.store.catalog.tables import folder_teams
 from wk_jupyter.store.catalog.users import ensure_owner
 from wk_jupyter.store.people import UserPatch
 from wk_jupyter.store.records import DatasetRecord
@@ -36,12 +36,9 @@ class Lab:
         return principal_of(self.store.people.create_user(self.ada, name, UserPatch(teams=teams, **roles)))
 
     def folder(self, name: str, parent: str | None = None, teams: tuple[str, ...] = ()) -> str:
-        folder_id = new_id()
         home = self.store.home
         with self.store.changes.writing() as writer:
-            row = {"id": folder_id, "organization_id": home.id, "name": name}
-            parent_id = parent or home.root_folder_id
-            writer.connection.execute(sa.insert(folders).values(parent_id=parent_id, **row))
+            folder_id = insert_folder(writer.connection, home.id, parent or home.root_folder_id, name)
             for team in teams:
                 writer.connection.execute(sa.insert(folder_teams).values(folder_id=folder_id, team_id=team))
             writer.note("folder", "added", folder_id, home.id)

@@ -19,9 +19,9 @@ import sqlalchemy as sa
 from sqlalchemy.sql import ColumnElement
 
 from wk_jupyter.errors import DatasetNotFound, Forbidden, NotFound
-from wk_jupyter.store.catalog.grants import subtree
+from wk_jupyter.store.catalog.grants import filled_up, granted_folders
 from wk_jupyter.store.catalog.listing import Listed, Unindexed
-from wk_jupyter.store.catalog.tables import dataset_teams, datasets, folder_teams, folders
+from wk_jupyter.store.catalog.tables import dataset_teams, datasets
 from wk_jupyter.store.sharing import SharingTokens
 
 if TYPE_CHECKING:
@@ -220,16 +220,6 @@ class AccessPolicy:
             hint="An admin, a dataset manager or a manager of one of its teams may.",
         )
 
-    def readable_folders(self, principal: Principal) -> ColumnElement[bool]:
-        """Return the same rule as a condition on the table of folders."""
-        if principal.is_admin and principal.organization_id is None:
-            return sa.true()
-        own = folders.c.organization_id == principal.organization_id
-        if principal.organization_id is None or principal.manages_datasets(principal.organization_id):
-            return own if principal.organization_id is not None else sa.false()
-        granted = _granted_folders(principal.team_ids, "readable_folders")
-        return sa.and_(own, sa.or_(folders.c.parent_id.is_(None), folders.c.id.in_(granted)))
-
 
 class _Reason(NamedTuple):
     """Why one may see a dataset; and the opposite, of which SQLite's planner shall not think as a way in."""
@@ -261,7 +251,10 @@ def _asking(principal: Principal) -> dict[str, Any]:
     """Values of the parameters of conditions that are made once for all principals of a standing."""
     values: dict[_Standing, dict[str, Any]] = {
         _Standing.MANAGER: {"asking_organization": principal.organization_id},
-        _Standing.MEMBER: {"asking_user": principal.user_id, "asking_teams": sorted(principal.team_ids)},
+        _Standing.MEMBER: {
+            "asking_user": principal.user_id,
+            "asking_teams": filled_up(sorted(principal.team_ids)),
+        },
         _Standing.LONER: {"asking_user": principal.user_id},
     }
     return values.get(_standing(principal), {})
@@ -293,7 +286,7 @@ def _reasons(standing: _Standing, values: dict[str, Any] | None = None) -> list[
     if standing is _Standing.LONER:
         return [public, hers]
     teams = _parameter("asking_teams", values)
-    granted, direct = _granted_folders(teams, "granted"), _directly_granted(teams)
+    granted, direct = sa.select(granted_folders(teams).cte("granted")), _directly_granted(teams)
     below, allowed = columns.folder_id, columns.id
     return [
         _Reason(below.in_(granted), below.not_in(granted), has_index_of_trashed=False),
@@ -327,17 +320,12 @@ def _of_teams(team_ids: frozenset[str]) -> list[sa.Select[tuple[str]]]:
         return []
     return [
         _directly_granted(team_ids),
-        sa.select(datasets.c.id).where(datasets.c.folder_id.in_(_granted_folders(team_ids, "granted"))),
+        sa.select(datasets.c.id).where(datasets.c.folder_id.in_(granted_folders(team_ids))),
     ]
 
 
 def _directly_granted(team_ids: _Teams) -> sa.Select[tuple[str]]:
     return sa.select(dataset_teams.c.dataset_id).where(dataset_teams.c.team_id.in_(team_ids))
-
-
-def _granted_folders(team_ids: _Teams, name: str) -> sa.Select[tuple[str]]:
-    granted = sa.select(folder_teams.c.folder_id).where(folder_teams.c.team_id.in_(team_ids))
-    return sa.select(subtree(folders.c.id.in_(granted), name).c.id)
 
 
 def id_in(ref: str) -> str:

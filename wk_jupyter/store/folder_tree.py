@@ -23,6 +23,7 @@ from wk_jupyter.store.catalog.folders import (
     depth_of,
     find_folder,
     insert_folder,
+    move_folder,
 )
 from wk_jupyter.store.catalog.tables import datasets, folder_teams, folders, teams
 from wk_jupyter.store.catalog.teams import find_teams
@@ -111,7 +112,7 @@ class Folders:
             parent = self._folder(connection, principal, parent_id, Action.EDIT)
             _require_depth(depth_of(connection, parent.id) + 1)
             with _each_name_once(writer, name):
-                folder_id = insert_folder(connection, parent, name)
+                folder_id = insert_folder(connection, parent.organization_id, parent.id, name)
             writer.note("folder", "added", folder_id, parent.organization_id)
             return self._folder(connection, principal, folder_id, Action.EDIT)
 
@@ -166,8 +167,7 @@ class Folders:
             )
             if not preview and folder.parent_id != target.id:
                 with _each_name_once(writer, folder.name):
-                    place = sa.update(folders).where(folders.c.id == folder.id).values(parent_id=target.id)
-                    connection.execute(place)
+                    move_folder(connection, folder.id, target.id)
                 writer.note("folder", "changed", folder.id, folder.organization_id, before=folder)
                 writer.note("dataset", "changed", None, folder.organization_id)  # others see them now
             before, after = folder.cumulative_team_ids, moved.cumulative_team_ids

@@ -18,6 +18,7 @@ from wk_jupyter.store.catalog.migrations import HEAD
 
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
 _BUSY_SECONDS: Final = 30
+_MAPPED_BYTES: Final = 1 << 30  # of the file, as it is read: no memory of its own
 # PostgreSQL: the catalog fits into memory, and no statement is long enough to be compiled first.
 _FOR_SHORT_QUERIES: Final = "-c random_page_cost=1.1 -c jit=off"
 _WRITE_LOCK: Final = 0x776B6A75  # any number of our own, by which PostgreSQL knows the lock
@@ -83,6 +84,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         f"busy_timeout = {_BUSY_SECONDS * 1000}",
         "journal_mode = WAL",
         "synchronous = NORMAL",
+        f"mmap_size = {_MAPPED_BYTES}",  # else it reads page after page, and forgets them at each write
         "foreign_keys = ON",
     ):
         cursor.execute(f"PRAGMA {pragma}")

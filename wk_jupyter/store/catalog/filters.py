@@ -10,13 +10,11 @@ import sqlalchemy as sa
 from sqlalchemy.sql import ColumnElement
 
 from wk_jupyter.errors import InvalidInput
-from wk_jupyter.store.catalog.grants import subtree
+from wk_jupyter.store.catalog.grants import folders_below, granted_folders
 from wk_jupyter.store.catalog.tables import (
     dataset_tags,
     dataset_teams,
     datasets,
-    folder_teams,
-    folders,
     organizations,
 )
 from wk_jupyter.store.catalog.text import fold
@@ -28,20 +26,14 @@ _MAX_TAGS: Final = 100
 _LARGEST: Final = 2**63 - 1  # that databases count to
 
 
-def filters(query: DatasetQuery, *, one_by_one: bool = False) -> list[ColumnElement[bool]]:
-    """Return what must be true of a dataset. Raises InvalidInput for what no database can be asked.
+def filters(query: DatasetQuery) -> list[ColumnElement[bool]]:
+    """Return what must be true of a dataset, but for its tags.
 
-    ``one_by_one``: the datasets that are asked about are fewer than those of a tag.
+    Raises InvalidInput for what no database can be asked.
     """
     _check(query)
     columns = datasets.c
     found = [*_words(query.search), *_of_indexed_columns(query)]
-    if len(query.tags) > _MAX_TAGS:
-        raise InvalidInput(f"tags: {len(query.tags)} are more than {_MAX_TAGS}.")
-    for tag in query.tags:
-        tagged = sa.select(dataset_tags.c.dataset_id).where(dataset_tags.c.tag == tag)
-        is_it = dataset_tags.c.dataset_id == columns.id
-        found.append(tagged.where(is_it).exists() if one_by_one else columns.id.in_(tagged))
     if query.team_id is not None:
         found.append(_allowed(query.team_id))
     if query.owner_id is not None:
@@ -56,6 +48,12 @@ def filters(query: DatasetQuery, *, one_by_one: bool = False) -> list[ColumnElem
         found += [column >= least] if least is not None else []
         found += [column <= most] if most is not None else []
     return found
+
+
+def of_tags(query: DatasetQuery, dataset_id: ColumnElement[str]) -> list[ColumnElement[bool]]:
+    """Return what the query's tags ask of the dataset that has an id."""
+    tagged = sa.select(dataset_tags.c.dataset_id)
+    return [dataset_id.in_(tagged.where(dataset_tags.c.tag == tag)) for tag in query.tags]
 
 
 def are_indexed(query: DatasetQuery) -> bool:
@@ -85,7 +83,7 @@ def _of_indexed_columns(query: DatasetQuery) -> Iterable[ColumnElement[bool]]:
         is_active = columns.status == "active"
         yield is_active if query.is_active else sa.not_(is_active)
     if query.folder_id is not None and query.include_subfolders:
-        yield columns.folder_id.in_(sa.select(subtree(folders.c.id == query.folder_id, "wanted").c.id))
+        yield columns.folder_id.in_(folders_below(query.folder_id))
     elif query.folder_id is not None:
         yield columns.folder_id == query.folder_id
 
@@ -93,9 +91,7 @@ def _of_indexed_columns(query: DatasetQuery) -> Iterable[ColumnElement[bool]]:
 def _allowed(team_id: str) -> ColumnElement[bool]:
     """Datasets that a team is allowed on, by themselves or by a folder above them."""
     direct = sa.select(dataset_teams.c.dataset_id).where(dataset_teams.c.team_id == team_id)
-    granted = sa.select(folder_teams.c.folder_id).where(folder_teams.c.team_id == team_id)
-    below = sa.select(subtree(folders.c.id.in_(granted), "allowed").c.id)
-    return sa.or_(datasets.c.id.in_(direct), datasets.c.folder_id.in_(below))
+    return sa.or_(datasets.c.id.in_(direct), datasets.c.folder_id.in_(granted_folders([team_id])))
 
 
 def _words(search: str) -> list[ColumnElement[bool]]:
@@ -110,6 +106,8 @@ def _words(search: str) -> list[ColumnElement[bool]]:
 
 
 def _check(query: DatasetQuery) -> None:
+    if len(query.tags) > _MAX_TAGS:
+        raise InvalidInput(f"tags: {len(query.tags)} are more than {_MAX_TAGS}.")
     for field in fields(query):
         value: Any = getattr(query, field.name)
         if isinstance(value, int) and abs(value) > _LARGEST:

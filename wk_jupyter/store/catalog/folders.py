@@ -8,8 +8,8 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from wk_jupyter.store.catalog.database import new_id
-from wk_jupyter.store.catalog.grants import chains_up, folder_grants, subtree
-from wk_jupyter.store.catalog.tables import datasets, folder_teams, folders
+from wk_jupyter.store.catalog.grants import folder_grants, folders_below
+from wk_jupyter.store.catalog.tables import datasets, folder_ancestors, folder_teams, folders
 from wk_jupyter.store.catalog.text import fold
 from wk_jupyter.store.records import FolderRecord
 
@@ -53,8 +53,8 @@ def _walk(children: dict[str | None, list[FolderRecord]]) -> Iterator[FolderReco
 
 def depth_of(connection: sa.Connection, folder_id: str) -> int:
     """Return on which level of the tree a folder is; the root is on the first."""
-    chain = chains_up(folders.c.id == folder_id)
-    return connection.execute(sa.select(sa.func.count()).select_from(chain)).scalar_one()
+    above = sa.select(sa.func.count()).where(folder_ancestors.c.folder_id == folder_id)
+    return connection.execute(above).scalar_one()
 
 
 def count_folders(connection: sa.Connection, parent_id: str) -> int:
@@ -65,14 +65,41 @@ def count_folders(connection: sa.Connection, parent_id: str) -> int:
 
 def count_datasets(connection: sa.Connection, folder_id: str) -> int:
     """Return how many datasets lie in a folder and those below it, but for the trash."""
-    inside = datasets.c.folder_id.in_(sa.select(subtree(folders.c.id == folder_id).c.id))
+    inside = datasets.c.folder_id.in_(folders_below(folder_id))
     there = sa.select(sa.func.count()).select_from(datasets).where(inside, datasets.c.trashed.is_(None))
     return connection.execute(there).scalar_one()
 
 
-def insert_folder(connection: sa.Connection, parent: FolderRecord, name: str) -> str:
-    """Write a new folder without teams of its own. Returns its id. Raises IntegrityError."""
+def insert_folder(connection: sa.Connection, organization_id: str, parent_id: str | None, name: str) -> str:
+    """Write a new folder without teams of its own; None: the root. Returns its id. Raises IntegrityError."""
     folder_id = new_id()
-    place = {"organization_id": parent.organization_id, "parent_id": parent.id}
+    place = {"organization_id": organization_id, "parent_id": parent_id}
     connection.execute(sa.insert(folders).values(id=folder_id, name=name, metadata=[], **place))
+    itself = {"folder_id": folder_id, "ancestor_id": folder_id}
+    connection.execute(sa.insert(folder_ancestors).values(itself))
+    if parent_id is not None:
+        _put_below(connection, folder_id, parent_id)
     return folder_id
+
+
+def move_folder(connection: sa.Connection, folder_id: str, parent_id: str) -> None:
+    """Write a folder's new place, which is not below it. Raises IntegrityError."""
+    connection.execute(sa.update(folders).where(folders.c.id == folder_id).values(parent_id=parent_id))
+    inside = folders_below(folder_id)
+    from_inside_to_above = sa.and_(
+        folder_ancestors.c.folder_id.in_(inside), folder_ancestors.c.ancestor_id.not_in(inside)
+    )
+    connection.execute(sa.delete(folder_ancestors).where(from_inside_to_above))
+    _put_below(connection, folder_id, parent_id)
+
+
+def _put_below(connection: sa.Connection, folder_id: str, parent_id: str) -> None:
+    """Note all that is above the parent as above the folder, and above all that is below it."""
+    inside, above = folder_ancestors.alias("inside"), folder_ancestors.alias("above")
+    each_with_each = inside.join(above, above.c.folder_id == parent_id)
+    pairs = (
+        sa.select(inside.c.folder_id, above.c.ancestor_id)
+        .select_from(each_with_each)
+        .where(inside.c.ancestor_id == folder_id)
+    )
+    connection.execute(sa.insert(folder_ancestors).from_select(["folder_id", "ancestor_id"], pairs))

@@ -13,7 +13,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement
 from sqlalchemy.sql.visitors import InternalTraversal
 
-from wk_jupyter.store.catalog.filters import are_indexed, filters
+from wk_jupyter.store.catalog.filters import are_indexed, filters, of_tags
 from wk_jupyter.store.catalog.grants import dataset_grants
 from wk_jupyter.store.catalog.tables import dataset_uses, datasets, organizations, teams
 from wk_jupyter.store.records import DatasetPage, DatasetQuery, DatasetRecord, TeamRecord
@@ -30,6 +30,7 @@ _TEAMS: Final = sa.select(teams, organizations.c.name.label("organization")).joi
 )
 _SIZE_SECONDS: Final = 60.0
 _IDS_AT_ONCE: Final = 500  # databases have limits
+_FEW_PARTS: Final = 2
 
 
 class Unindexed(ColumnElement[Any]):
@@ -162,18 +163,20 @@ def find_datasets(connection: sa.Connection, condition: ColumnElement[bool]) -> 
 
 @lru_cache(maxsize=256)
 def _statements(listed: Listed, query: DatasetQuery) -> _Statements:
-    where = filters(query, one_by_one=len(listed.parts) > 2)  # a member's parts, which are small
-    keys = _keys(query)
-    count = _count(listed.parts, where)
+    where, keys = filters(query), _keys(query)
     if are_indexed(query):
         ways = [
             _shown(_page(_matching(parts, where, keys).subquery("matching"), query), query)
             for parts in ((listed.test,), listed.parts)
         ]
-        return _Statements(count, *ways)
-    matching = _matching(listed.parts, where, keys).cte("matching")
-    page = _page(matching, query, sa.select(sa.func.count()).select_from(matching))
-    return _Statements(count, once=_shown(page, query))
+        return _Statements(_count(listed.parts, where), *ways)
+    if len(listed.parts) > _FEW_PARTS:  # a member's, which are small: tags are looked for among them
+        seen = _matching(listed.parts, where, keys).subquery("seen")
+        matching = sa.select(*seen.c).where(*of_tags(query, list(seen.c)[-1])).cte("matching")
+    else:
+        matching = _matching(listed.parts, [*where, *of_tags(query, datasets.c.id)], keys).cte("matching")
+    total = sa.select(sa.func.count()).select_from(matching)
+    return _Statements(total, once=_shown(_page(matching, query, total), query))
 
 
 def _keys(query: DatasetQuery) -> list[ColumnElement[Any]]:

@@ -7,6 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from wk_jupyter.store.catalog.database import new_id, now_ms, writing
+from wk_jupyter.store.catalog.folders import insert_folder
 from wk_jupyter.store.catalog.tables import folders, organizations, teams
 from wk_jupyter.store.records import OrganizationRecord
 
@@ -33,13 +34,12 @@ def ensure_organization(engine: sa.Engine, name: str) -> OrganizationRecord:
 
 def insert_organization(connection: sa.Connection, name: str) -> OrganizationRecord:
     """Write a new organization with its root folder and the team of everyone."""
-    made = OrganizationRecord(id=new_id(), name=name, root_folder_id=new_id(), everyone_id=new_id())
-    now, part_of_it = now_ms(), {"organization_id": made.id}
-    connection.execute(sa.insert(organizations).values(id=made.id, name=name, created=now))
-    connection.execute(sa.insert(folders).values(id=made.root_folder_id, name=ROOT_NAME, **part_of_it))
-    everyone = {"id": made.everyone_id, "name": EVERYONE, "is_organization_team": True}
-    connection.execute(sa.insert(teams).values(created=now, **everyone, **part_of_it))
-    return made
+    home, everyone, now = new_id(), new_id(), now_ms()
+    connection.execute(sa.insert(organizations).values(id=home, name=name, created=now))
+    root = insert_folder(connection, home, None, ROOT_NAME)
+    team = {"id": everyone, "name": EVERYONE, "is_organization_team": True, "organization_id": home}
+    connection.execute(sa.insert(teams).values(created=now, **team))
+    return OrganizationRecord(id=home, name=name, root_folder_id=root, everyone_id=everyone)
 
 
 def all_organizations(engine: sa.Engine) -> list[OrganizationRecord]:

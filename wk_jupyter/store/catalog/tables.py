@@ -54,7 +54,7 @@ users: Final = Table(
     metadata,
     Column("id", _ID, primary_key=True),
     Column("organization_id", _ID, ForeignKey("organizations.id"), nullable=False),
-    Column("name", String(255), nullable=False),  # by which she signs in; the same in no other row
+    Column("name", String(255), nullable=False),  # by which she signs in; once in an organization
     Column("email", Text, nullable=False, server_default=_EMPTY),
     Column("first_name", Text, nullable=False, server_default=_EMPTY),
     Column("last_name", Text, nullable=False, server_default=_EMPTY),
@@ -106,6 +106,14 @@ folders: Final = Table(
     Column("name", String(255), nullable=False),
     Column("metadata", JSON, nullable=False, server_default="[]"),
     UniqueConstraint("organization_id", "parent_id", "name"),
+)
+
+folder_ancestors: Final = Table(
+    "folder_ancestors",  # each folder with itself and all above it; ``folders.py`` keeps it
+    metadata,
+    Column("folder_id", _ID, ForeignKey("folders.id", ondelete="CASCADE"), primary_key=True),
+    Column("ancestor_id", _ID, ForeignKey("folders.id", ondelete="CASCADE"), primary_key=True),
+    Index(None, "ancestor_id", "folder_id"),
 )
 
 folder_teams: Final = Table(
@@ -166,7 +174,8 @@ dataset_tags: Final = Table(
     "dataset_tags",  # the same as datasets.tags, a row each, to filter by
     metadata,
     Column("dataset_id", _ID, ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
-    Column("tag", String(255), primary_key=True, index=True),
+    Column("tag", String(255), primary_key=True),
+    Index(None, "tag", "dataset_id"),
 )
 
 dataset_uses: Final = Table(
