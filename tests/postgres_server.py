@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from urllib.parse import urlsplit
 
 _DEBIAN = Path("/usr/lib/postgresql")
 _SETTINGS = {
@@ -36,15 +37,16 @@ class PostgresServer:
         self._user = user
         self._numbers = count()
 
-    def url(self) -> str:
-        """Make an empty database and return its address."""
+    def url(self, *, template: str = "") -> str:
+        """Make a database, empty or a copy of the one at an address, and return its address."""
         import psycopg
 
         name = f"test_{next(self._numbers)}"
+        copied = f" TEMPLATE {urlsplit(template).path[1:]}" if template else ""
         with psycopg.connect(
             host=str(self._folder), user=self._user, dbname="postgres", autocommit=True
         ) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+            connection.execute(f"CREATE DATABASE {name}{copied}".encode())
         return f"postgresql+psycopg://{self._user}@/{name}?host={self._folder}"
 
 

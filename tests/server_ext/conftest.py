@@ -28,8 +28,23 @@ def settings() -> dict:
     return {}
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Most tests run on SQLite alone: the store's own tests run on both databases."""
+    if metafunc.definition.get_closest_marker("both_databases"):
+        metafunc.parametrize("catalog", ["sqlite", "postgresql"], indirect=True)
+
+
 @pytest.fixture
-def jp_server_config(samples, settings):
+def catalog(request) -> dict:
+    """The setting that says where the catalog lies; none: in the data directory."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return {}
+    made = request.getfixturevalue("made_postgres")
+    return {"database_url": request.getfixturevalue("postgres").url(template=made)}
+
+
+@pytest.fixture
+def jp_server_config(samples, settings, catalog):
     return {
         "ServerApp": {
             "jpserver_extensions": {"wk_jupyter": True, "jupyter_server_terminals": False},
@@ -43,6 +58,7 @@ def jp_server_config(samples, settings):
             "scan_interval": 0,
             "allowed_roots": [str(samples.data_dir)],
             "concurrent_jobs": 0,
+            **catalog,
             **settings,
         },
     }

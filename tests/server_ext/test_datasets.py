@@ -53,6 +53,7 @@ async def test_lists_are_compact_from_version_16_on(wk):
     assert compact == short
 
 
+@pytest.mark.both_databases
 async def test_filters_and_pages(wk):
     async def names(query):
         reply = await wk.get(f"api/datasets?{query}")
@@ -143,6 +144,7 @@ async def test_view_configuration(wk):
     assert (await wk.post(f"api/datasetConfigurations/{dataset}", json=[])).json() == shown
 
 
+@pytest.mark.both_databases
 async def test_refresh_sees_what_came_went_and_changed(wk, samples):
     shutil.copytree(samples.folder / "rgb", samples.folder / "copy")
     shutil.rmtree(samples.folder / "timelapse")
@@ -215,6 +217,7 @@ async def test_openapi_has_every_route(wk):
             assert declared == {part.split("}")[0] for part in path.split("{")[1:]}
 
 
+@pytest.mark.both_databases
 async def test_lists_are_filtered_by_all_that_is_known(wk, jp_serverapp):
     from wk_jupyter.store.catalog.folders import insert_folder
     from wk_jupyter.store.catalog.tables import dataset_tags, dataset_teams, datasets
@@ -284,7 +287,9 @@ async def test_sizes_are_counted_and_then_filtered_by(wk, jp_serverapp):
     assert [entry["name"] for entry in found] == ["cells"]
 
 
-async def test_the_last_use_is_each_users_own(wk, jp_serverapp):
+@pytest.mark.both_databases
+async def test_the_last_use_is_each_users_own(wk, roles, jp_serverapp):
+    from wk_jupyter.store.catalog.database import now_ms
     from wk_jupyter.store.catalog.tables import dataset_uses
 
     store = await jp_serverapp.web_app.settings["wk_jupyter"].services.store()
@@ -295,4 +300,21 @@ async def test_the_last_use_is_each_users_own(wk, jp_serverapp):
     found = (await wk.get("api/datasets?order=lastUsed&direction=descending")).json()
     assert [entry["lastUsedByUser"] for entry in found] == [5000, 0, 0, 0]
     assert found[0]["name"] == "rgb"
-    assert (await wk.get(f"api/datasets/{rgb}")).json()["lastUsedByUser"] == 5000
+    before = now_ms()
+    assert (await wk.get(f"api/datasets/{rgb}")).json()["lastUsedByUser"] >= before  # opened now
+    noted = (await wk.get(f"api/datasets/{rgb}")).json()["lastUsedByUser"]
+    assert (await wk.get(f"api/datasets/{rgb}")).json()["lastUsedByUser"] == noted  # once a minute
+    assert (await wk.get(f"api/datasets/{rgb}", role="admin")).json()["lastUsedByUser"] >= noted
+
+
+async def test_whoever_has_a_link_leaves_no_trace(wk, roles, jp_serverapp):
+    from wk_jupyter.store.catalog.tables import dataset_uses
+
+    cells = await wk.id_of("cells")
+    for role in ("sharing token", "anonymous"):
+        await wk.get(f"api/datasets/{cells}", role=role)
+    token = wk.headers["sharing token"]["X-Auth-Token"]
+    assert (await wk.get(f"api/datasets/{cells}?sharingToken={token}", role="member")).status_code == 200
+    store = await jp_serverapp.web_app.settings["wk_jupyter"].services.store()
+    with store.context.engine.connect() as connection:
+        assert connection.execute(sa.select(dataset_uses)).all() == []

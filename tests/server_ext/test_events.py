@@ -124,6 +124,7 @@ async def test_the_answer_is_an_event_stream_that_nobody_keeps(listening):
         assert headers["x-accel-buffering"] == "no"
 
 
+@pytest.mark.both_databases
 async def test_losing_sight_is_told_as_removed_and_gaining_it_as_added(wk, roles, listening):
     async with listening(BY_TEAM) as hers:
         dataset = await allow(wk)

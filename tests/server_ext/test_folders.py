@@ -47,6 +47,7 @@ async def test_the_root(wk, root):
     assert (await wk.get(f"api/folders/{root}")).json() == told
 
 
+@pytest.mark.both_databases
 async def test_made_and_found_in_the_tree(wk, root, create):
     lab = await create(root, " Lab ")
     assert (lab["name"], lab["isEditable"]) == ("Lab", True)
@@ -154,6 +155,7 @@ async def test_what_changed_meanwhile_is_told(wk, root):
     assert (await wk.get(address)).json()["name"] == "a"
 
 
+@pytest.mark.both_databases
 async def test_a_move_can_be_looked_at_before(wk, roles, root):
     address = f"api/folders/{roles.folder}/move"
     told = (await wk.request("PUT", address, params={"newParentId": root, "preview": "true"})).json()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from roles import ADMIN, BY_TEAM, TEAM_MANAGER
 
 
@@ -32,6 +33,7 @@ async def test_a_team_manager_sends_all_of_a_user_as_the_official_client_does(wk
     assert await user(wk, bea["id"]) == bea
 
 
+@pytest.mark.both_databases
 async def test_a_new_user(wk, roles):
     wanted = {"name": " zoe ", "lastName": "Z.", "teams": [{"id": roles.team, "isTeamManager": True}]}
     made = (await wk.post("api/users", role=ADMIN, json=wanted)).json()
@@ -89,6 +91,7 @@ async def test_the_last_admin_stays(wk):
     assert (await wk.get("api/users")).json() == [ada]
 
 
+@pytest.mark.both_databases
 async def test_a_token_is_told_once(wk, roles):
     reply = await wk.post("api/tokens", role=BY_TEAM, json={"name": "laptop", "days": 7})
     made = reply.json()

@@ -271,6 +271,7 @@ async def statuses(wk, roles: Roles, role: str, name: str) -> dict[tuple[str, st
     return found
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("role", ROLES)
 async def test_matrix(wk, roles, role):
     found = await statuses(wk, roles, role, "cells")
@@ -299,6 +300,7 @@ async def test_matrix_of_a_public_dataset(wk, roles, make_public, role):
     assert found == {key: when_public(rule, role) for key, (_, rule) in MATRIX.items()}
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("role", ROLES)
 async def test_lists_by_role(wk, roles, role):
     everything = {"cells", "rgb", "timelapse", "broken"}
@@ -320,6 +322,7 @@ async def test_who_is_told_to_be_an_editor_and_where_the_files_lie(wk, roles, ro
     assert ("/binaryData/" in str(told["dataSource"])) == (role in {OWNER, ADMIN})
 
 
+@pytest.mark.both_databases
 async def test_a_token_that_is_revoked_ends_at_once(wk, roles, jp_serverapp):
     services = jp_serverapp.web_app.settings["wk_jupyter"].services
     store = await services.store()

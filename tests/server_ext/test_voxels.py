@@ -201,6 +201,7 @@ async def test_bad_buckets(wk, cube):
     assert reply.status_code == 400, reply.text
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("accept", [["raw"], ["stored", "raw"], ["zstd-body", "raw"]])
 async def test_bricks(wk, samples, accept):
     dataset = await wk.id_of("cells")

@@ -56,8 +56,8 @@ def differences(engine: sa.Engine) -> list:
         return compare_metadata(context, metadata)
 
 
-def test_migrations_make_the_tables_that_the_code_uses(database_url):
-    engine = open_database(database_url)
+def test_migrations_make_the_tables_that_the_code_uses(empty_database_url):
+    engine = open_database(empty_database_url)
     assert differences(engine) == []
     engine.dispose()
 
@@ -66,8 +66,8 @@ def test_the_newest_migration_is_known():
     assert ScriptDirectory.from_config(alembic_config()).get_heads() == [HEAD]
 
 
-def test_migrations_go_back_and_forth_and_keep_datasets(tmp_path, database_url):
-    config = StoreConfig(tmp_path / "data", "lab", database_url=database_url)
+def test_migrations_go_back_and_forth_and_keep_datasets(tmp_path, empty_database_url):
+    config = StoreConfig(tmp_path / "data", "lab", database_url=empty_database_url)
     write_dataset(config.data_dir / "binaryData" / "lab", "Größe")
     store = Store(config)
     store.scan()
@@ -93,9 +93,9 @@ def test_sqlite_keeps_a_log_and_waits_for_others(sqlite_url):
     engine.dispose()
 
 
-def test_what_the_first_version_wrote_is_kept(tmp_path, database_url):
+def test_what_the_first_version_wrote_is_kept(tmp_path, empty_database_url):
     """Rows as revision 0001 wrote them, upgraded by a store that opens them."""
-    engine = open_database(database_url)
+    engine = open_database(empty_database_url)
     with writing(engine) as connection:
         command.downgrade(alembic_config(connection), "base")
         command.upgrade(alembic_config(connection), "0001")
@@ -115,7 +115,7 @@ def test_what_the_first_version_wrote_is_kept(tmp_path, database_url):
         values = ", ".join(f":{name}" for name in row)
         connection.execute(sa.text(f"INSERT INTO datasets ({columns}) VALUES ({values})"), row)
     engine.dispose()
-    store = Store(StoreConfig(tmp_path, "lab", owner_name="ada", database_url=database_url))
+    store = Store(StoreConfig(tmp_path, "lab", owner_name="ada", database_url=empty_database_url))
     assert differences(store._engine) == []
     (record,) = store.list_datasets(owner("ada"), DatasetQuery()).records
     assert (record.id, record.name, record.description) == (dataset, "Größe 100%", "Zürich")
@@ -130,8 +130,8 @@ def test_what_the_first_version_wrote_is_kept(tmp_path, database_url):
     store.close()
 
 
-def test_references_are_minded(database_url):
-    engine = open_database(database_url)
+def test_references_are_minded(empty_database_url):
+    engine = open_database(empty_database_url)
     row = {"organization_id": "0" * 24, "folder_id": "0" * 24, "created": 0, "disk_key": "", "layers": []}
     row |= {"id": new_id(), "directory_name": "d", "name": "d", "status": "active"}
     with pytest.raises(sa.exc.IntegrityError), engine.begin() as connection:
@@ -157,13 +157,13 @@ def test_an_address_that_is_none_is_told(url):
         open_database(url)
 
 
-def test_a_newer_catalog_is_refused(database_url):
-    engine = open_database(database_url)
+def test_a_newer_catalog_is_refused(empty_database_url):
+    engine = open_database(empty_database_url)
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     engine.dispose()
     with pytest.raises(Conflict, match="newer version"):
-        open_database(database_url)
+        open_database(empty_database_url)
 
 
 def test_an_up_to_date_catalog_opens_without_alembic(tmp_path):
@@ -177,7 +177,7 @@ def test_an_up_to_date_catalog_opens_without_alembic(tmp_path):
     assert subprocess.run(command, check=False).returncode == 0
 
 
-def test_servers_that_start_at_once_make_one_catalog(tmp_path, database_url):
+def test_servers_that_start_at_once_make_one_catalog(tmp_path, empty_database_url):
     program = (
         "import sys; from pathlib import Path; from wk_jupyter.store import Store, StoreConfig\n"
         "sys.stdin.readline()\n"
@@ -189,7 +189,7 @@ def test_servers_that_start_at_once_make_one_catalog(tmp_path, database_url):
         write_dataset(tmp_path / "binaryData" / "lab", f"d{number}")
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", program, str(tmp_path), database_url],
+            [sys.executable, "-c", program, str(tmp_path), empty_database_url],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -203,13 +203,13 @@ def test_servers_that_start_at_once_make_one_catalog(tmp_path, database_url):
     told = {process.communicate(timeout=120)[0] for process in started}
     assert [process.returncode for process in started] == [0] * 4
     assert len(told) == 1
-    store = Store(StoreConfig(tmp_path, "lab", database_url=database_url))
+    store = Store(StoreConfig(tmp_path, "lab", database_url=empty_database_url))
     assert store.list_datasets(owner("ada"), DatasetQuery()).total == 20
     store.close()
 
 
-def test_writers_that_read_first_take_turns(database_url):
-    engine = open_database(database_url)
+def test_writers_that_read_first_take_turns(empty_database_url):
+    engine = open_database(empty_database_url)
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE counter (n INTEGER)")
         connection.exec_driver_sql("INSERT INTO counter VALUES (0)")

@@ -31,8 +31,8 @@ def root(tmp_path):
 
 
 @pytest.fixture
-def lab(tmp_path, root):
-    store = Store(StoreConfig(tmp_path, "lab", owner_name="ada"))
+def lab(tmp_path, root, database_url):
+    store = Store(StoreConfig(tmp_path, "lab", owner_name="ada", database_url=database_url))
     store.scan()
     yield Lab(store)
     store.close()

@@ -36,8 +36,8 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def lab(tmp_path, folder):
-    store = Store(StoreConfig(tmp_path, "lab", owner_name="ada"))
+def lab(tmp_path, folder, database_url):
+    store = Store(StoreConfig(tmp_path, "lab", owner_name="ada", database_url=database_url))
     store.scan()
     yield Lab(store)
     store.close()

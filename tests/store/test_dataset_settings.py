@@ -17,10 +17,10 @@ from wk_jupyter.store.dataset_settings import DatasetPatch
 
 
 @pytest.fixture
-def lab(tmp_path):
+def lab(tmp_path, database_url):
     for name in ("cells", "other"):
         write_dataset(tmp_path / "binaryData" / "lab", name)
-    store = Store(StoreConfig(tmp_path, "lab", owner_name="ada"))
+    store = Store(StoreConfig(tmp_path, "lab", owner_name="ada", database_url=database_url))
     store.scan()
     yield Lab(store)
     store.close()

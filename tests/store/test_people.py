@@ -15,8 +15,8 @@ NOTHING = UserPatch()
 
 
 @pytest.fixture
-def store(tmp_path):
-    opened = Store(StoreConfig(tmp_path, "lab", owner_name="ada"))
+def store(tmp_path, database_url):
+    opened = Store(StoreConfig(tmp_path, "lab", owner_name="ada", database_url=database_url))
     yield opened
     opened.close()
 

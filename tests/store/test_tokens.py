@@ -14,8 +14,8 @@ from wk_jupyter.store.catalog.users import find_users, insert_user
 
 
 @pytest.fixture
-def store(tmp_path):
-    opened = Store(StoreConfig(tmp_path, "lab", owner_name="ada"))
+def store(tmp_path, database_url):
+    opened = Store(StoreConfig(tmp_path, "lab", owner_name="ada", database_url=database_url))
     yield opened
     opened.close()
 

@@ -26,8 +26,8 @@ def root(tmp_path):
 
 
 @pytest.fixture
-def lab(tmp_path, root):
-    store = Store(StoreConfig(tmp_path, "lab", owner_name="ada"))
+def lab(tmp_path, root, database_url):
+    store = Store(StoreConfig(tmp_path, "lab", owner_name="ada", database_url=database_url))
     store.scan()
     yield Lab(store)
     store.close()
@@ -156,8 +156,8 @@ from wk_jupyter.store import Store, StoreConfig
 from wk_jupyter.store import trash
 from wk_jupyter.store.access import owner
 
-data_dir, action, dataset, moment = sys.argv[1:]
-store = Store(StoreConfig(Path(data_dir), "lab", owner_name="ada"))
+data_dir, database_url, action, dataset, moment = sys.argv[1:]
+store = Store(StoreConfig(Path(data_dir), "lab", owner_name="ada", database_url=database_url))
 rename, remove = Path.rename, trash._remove
 
 def killed_before(*_):
@@ -183,13 +183,13 @@ getattr(store.trash, action)(owner("test"), dataset)
 
 @pytest.mark.parametrize("action", ["delete", "purge"])
 @pytest.mark.parametrize("moment", ["before the move", "after the move", "while removing"])
-def test_killed_in_between(lab, root, tmp_path, action, moment):
+def test_killed_in_between(lab, root, tmp_path, database_url, *, action, moment):
     before, files = lab.dataset("cells"), contents(root / "cells")
-    command = [sys.executable, "-c", KILLED, str(tmp_path), action, before.id, moment]
+    command = [sys.executable, "-c", KILLED, str(tmp_path), database_url, action, before.id, moment]
     ended = subprocess.run(command, check=False).returncode
     finished = (action, moment) == ("delete", "while removing")  # nothing is removed
     assert ended == (0 if finished else -signal.SIGKILL)
-    again = Store(StoreConfig(tmp_path, "lab", owner_name="ada"))
+    again = Store(StoreConfig(tmp_path, "lab", owner_name="ada", database_url=database_url))
     report = again.scan()
     if moment == "while removing":
         assert names(Lab(again)) == ["other"]
@@ -203,10 +203,11 @@ def test_killed_in_between(lab, root, tmp_path, action, moment):
     again.close()
 
 
-def test_killed_while_restoring(lab, root, tmp_path):
+def test_killed_while_restoring(lab, root, tmp_path, database_url):
     before, files = lab.dataset("cells"), contents(root / "cells")
     lab.store.trash.delete(lab.ada, before.id)
-    command = [sys.executable, "-c", KILLED, str(tmp_path), "restore", before.id, "after the move"]
+    command = [sys.executable, "-c", KILLED, str(tmp_path), database_url, "restore"]
+    command += [before.id, "after the move"]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     assert any("half restored" in notice for notice in lab.store.scan().notices)
     assert names(lab) == ["other"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -16,7 +17,7 @@ from wk_jupyter.errors import Forbidden, InvalidInput, NotFound
 from wk_jupyter.properties_document import PROPERTIES_FILE
 from wk_jupyter.store.access import Action, Principal, no_such_folder
 from wk_jupyter.store.allowed_teams import teams_to_be, write_teams
-from wk_jupyter.store.catalog.database import now_ms
+from wk_jupyter.store.catalog.database import now_ms, writing
 from wk_jupyter.store.catalog.folders import find_folder
 from wk_jupyter.store.catalog.tables import (
     SORT_LENGTH,
@@ -36,6 +37,8 @@ from wk_jupyter.store.metadata import checked_metadata
 from wk_jupyter.store.names import checked_name
 from wk_jupyter.store.records import DatasetRecord, UserRecord
 
+_log: Final = logging.getLogger(__name__)
+_NOTED_EVERY_MS: Final = 60_000
 _MAX_TAGS: Final = 100
 _MAX_DESCRIPTION: Final = 2**16
 _UNSTORABLE: Final = re.compile(r"[\x00\ud800-\udfff]")  # what no database takes
@@ -145,15 +148,22 @@ class DatasetSettings:
     # --- what one has with a dataset ----------------------------------------------------------
 
     def note_use(self, principal: Principal, record: DatasetRecord) -> None:
-        """Remember that a user opened a dataset now."""
-        if principal.user_id is None:
+        """Remember, once a minute, that a user opened a dataset now. Whoever comes by a link is nobody."""
+        if principal.user_id is None or principal.sharing_token:
             return
         key = {"user_id": principal.user_id, "dataset_id": record.id}
-        with self._context.engine.begin() as connection:
-            is_it = sa.and_(*(dataset_uses.c[name] == value for name, value in key.items()))
-            updated = connection.execute(sa.update(dataset_uses).where(is_it).values(last_used=now_ms()))
-            if not updated.rowcount:
-                connection.execute(sa.insert(dataset_uses).values(**key, last_used=now_ms()))
+        is_it = sa.and_(*(dataset_uses.c[name] == value for name, value in key.items()))
+        now, last = now_ms(), sa.select(dataset_uses.c.last_used).where(is_it)
+        with self._context.engine.connect() as connection:
+            if now - (connection.scalar(last) or 0) < _NOTED_EVERY_MS:
+                return
+        try:
+            with writing(self._context.engine) as connection:
+                updated = connection.execute(sa.update(dataset_uses).where(is_it).values(last_used=now))
+                if not updated.rowcount:
+                    connection.execute(sa.insert(dataset_uses).values(**key, last_used=now))
+        except sa.exc.SQLAlchemyError:  # nobody is to be kept from her dataset by it
+            _log.exception("wk_jupyter: the use of a dataset could not be noted")
 
     def explain_access(self, principal: Principal, ref: str, user_id: str) -> list[str]:
         """Return in words why a user may see or edit a dataset; that she may not, where nothing says so.

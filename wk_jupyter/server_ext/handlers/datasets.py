@@ -185,9 +185,13 @@ class DatasetDetailHandler(DatasetHandler):
     async def get(self, dataset: str) -> None:
         record = await self.dataset(dataset)
         store = await self.store()
-        document = await self.services.run(self.full, store, record)
+        document = await self.services.run(self._opened, store, record)
         document["usedStorageBytes"] = await self.services.used_storage_bytes(record)
         self.send(document)
+
+    def _opened(self, store: Store, record: DatasetRecord) -> Any:
+        store.settings.note_use(self.principal, record)
+        return self.full(store, record)
 
 
 class DisambiguateHandler(LayerHandler):

@@ -171,7 +171,7 @@ def _statements(listed: Listed, query: DatasetQuery) -> _Statements:
         ]
         return _Statements(_count(listed.parts, where), *ways)
     if len(listed.parts) > _FEW_PARTS:  # a member's, which are small: tags are looked for among them
-        seen = _matching(listed.parts, where, keys).subquery("seen")
+        seen = _matching(listed.parts, where, keys).cte("seen").prefix_with("MATERIALIZED")
         matching = sa.select(*seen.c).where(*of_tags(query, list(seen.c)[-1])).cte("matching")
     else:
         matching = _matching(listed.parts, [*where, *of_tags(query, datasets.c.id)], keys).cte("matching")
