@@ -305,6 +305,13 @@ def test_how_it_is_shown_to_oneself_and_to_all(ds, theirs, hire):
     assert seen_by_her.view_config["zoom"] is None
     view.save_as_default()
     assert seen_by_her.view_config["zoom"] == 2
+    slow = wk.open(ds.id).view_config
+    view.layers["color"]["alpha"] = 60
+    view.save_as_default()
+    with pytest.raises(Conflict, match="alpha of color was 50 and is now 60"):
+        slow.save_as_default()
+    view.layers["color"]["alpha"] = 50
+    view.save_as_default()
     del view.layers["color"]["alpha"]
     assert view.layers["color"]["alpha"] == 50  # now the default
     view["zoom"] = 3

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from urllib.parse import quote
+from typing import NamedTuple
+from urllib.parse import quote, urlsplit
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from sample_datasets import TOKEN, box_of, write_array, write_properties
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+
+from wk_jupyter.api.openapi import EVENT_STREAM
 
 EXAMPLES = int(os.environ.get("WK_JUPYTER_HOSTILE_EXAMPLES", "300"))
 
@@ -23,9 +26,21 @@ def small_limits(settings) -> None:
     settings["max_cutout_bytes"] = 2**20
 
 
+class Opened(NamedTuple):
+    """An answer without an end, of which the beginning is enough."""
+
+    code: int
+
+
 async def send(wk, request: Request, *, client: AsyncHTTPClient):
     headers = {"X-Auth-Token": TOKEN, **request.headers}
     has_body = request.method in ("POST", "PUT", "PATCH")
+    if request.method == "GET" and urlsplit(request.address).path.endswith("/events"):
+        raw = {name: value.encode("latin-1") for name, value in headers.items()}
+        async with wk.http.stream("GET", wk.url + request.address.removeprefix("/"), headers=raw) as reply:
+            if reply.status_code == 200:
+                assert reply.headers["Content-Type"].startswith(EVENT_STREAM)
+                return Opened(200)
     return await client.fetch(
         HTTPRequest(
             wk.url + request.address.removeprefix("/"),

@@ -284,6 +284,8 @@ def test_other_organizations_are_named_in_a_notice(store, root):
     (notice,) = store.scan().notices
     assert "other_lab" in notice
     assert "secret" not in notice
+    store.people.create_organization(owner("ada"), "other_lab", "eve")
+    assert store.scan().notices == ()
 
 
 def test_a_name_that_is_no_text_is_left_out_and_said(store, root):

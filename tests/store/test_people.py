@@ -245,3 +245,13 @@ def test_whoever_was_put_out_is_nobody_at_once(store, ada):
     store.people.update_user(ada, bob.user_id, UserPatch(is_active=False))
     assert store.authentication.of_token(secret) is None
     assert again(store, ada, bob) == ANONYMOUS
+
+
+def test_admins_are_not_taken_out_of_teams(store, ada):
+    team, everyone = store.people.create_team(ada, "reviewers").id, store.home.everyone_id
+    boss = hire(store, ada, "boss", is_admin=True, teams={team: True})
+    with pytest.raises(InvalidInput, match="boss is an admin, and stays in the team 'reviewers'"):
+        store.people.update_user(ada, boss.user_id, UserPatch(teams={everyone: False}))
+    store.people.update_user(ada, boss.user_id, UserPatch(teams={everyone: False, team: False}))
+    left = store.people.update_user(ada, boss.user_id, UserPatch(is_admin=False, teams={everyone: False}))
+    assert [each.team for each in left.memberships] == ["default"]

@@ -179,3 +179,14 @@ def test_names_are_those_of_the_servers_own_organization(store, bob):
     assert store.authentication.of_name("bob") == bob
     assert store.authentication.of_name("eve") is None
     assert store.authentication.of_name("nobody") is None
+
+
+def test_what_a_token_makes_does_not_outlive_it(store, bob):
+    record, secret = store.tokens.create(bob, "short", days=2)
+    by_it = store.authentication.of_token(secret)
+    for days in (None, 3, 3650):
+        made, _ = store.tokens.create(by_it, "made by it", days=days)
+        assert made.expires == record.expires
+    assert store.tokens.create(by_it, "shorter", days=1)[0].expires < record.expires
+    _, lasting = store.tokens.create(bob, "lasting")
+    assert store.tokens.create(store.authentication.of_token(lasting), "x")[0].expires is None

@@ -23,6 +23,7 @@ class _Shared:
         self.path = f"datasetConfigurations/{dataset_id}"
         self.default_path = f"datasetConfigurations/default/{dataset_id}"
         self.now: dict[str, Any] = connection.get(self.path)
+        self.defaults: dict[str, Any] = connection.get(self.default_path)
 
     def change(self, settings: Mapping[str, Any], forget: list[list[str]]) -> None:
         body = {"settings": settings, "forget": forget}
@@ -112,8 +113,13 @@ class ViewConfig(Section):
         return self.layers if key == _LAYERS else super().__getitem__(key)
 
     def save_as_default(self) -> None:
-        """Show the dataset like this to everybody who has set nothing. For those who may edit it."""
-        self._shared.connection.api("PUT", self._shared.default_path, body=self._shared.now)
+        """Show the dataset like this to everybody who has set nothing. For those who may edit it.
+
+        Raises Forbidden, Conflict where somebody else has set a default meanwhile: nothing is changed then.
+        """
+        shared = self._shared
+        body = {**shared.now, "expected": shared.defaults}
+        shared.defaults = shared.connection.api("PUT", shared.default_path, body=body)
 
     def reset(self) -> None:
         """Forget all that you have set: the dataset is shown to you by its defaults again."""

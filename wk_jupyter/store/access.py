@@ -54,6 +54,7 @@ class Principal:
     team_ids: frozenset[str] = frozenset()
     managed_team_ids: frozenset[str] = frozenset()
     sharing_token: str = field(default="", repr=False)
+    until: int | None = None  # when the API token ends by which she came, in ms since 1970
 
     @property
     def is_signed_in(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import sqlalchemy as sa
@@ -81,7 +82,8 @@ class Authentication:
     def _find_token(self, key: str) -> Principal | None:
         now = now_ms()
         # The database compares hashes: the time that takes tells nothing of the token.
-        wanted = sa.select(api_tokens.c.id, api_tokens.c.user_id, api_tokens.c.last_used).where(
+        columns = (api_tokens.c.id, api_tokens.c.user_id, api_tokens.c.last_used, api_tokens.c.expires)
+        wanted = sa.select(*columns).where(
             api_tokens.c.digest == key, sa.or_(api_tokens.c.expires.is_(None), api_tokens.c.expires > now)
         )
         with self._engine.connect() as connection:
@@ -91,7 +93,7 @@ class Authentication:
             return None
         if token.last_used is None or now - token.last_used > _NOTED_EVERY_MS:
             self._notes.submit(self._note_use, token.id, token.user_id, now)
-        return principal_of(found[0])
+        return replace(principal_of(found[0]), until=token.expires)
 
     def _note_use(self, token_id: str, user_id: str, now: int) -> None:
         try:

@@ -16,7 +16,7 @@ def require_as_expected(what: str, expected: Mapping[str, Any], current: Mapping
     Called in the transaction that writes. Raises Conflict naming the fields of ``what``, with what they
     are now as ``details["changed"]``.
     """
-    changed = {name: current[name] for name, value in expected.items() if current[name] != value}
+    changed = {name: current.get(name) for name, value in expected.items() if current.get(name) != value}
     if changed:
         now = ", ".join(
             f"{name} was {_short(expected[name])} and is now {_short(value)}"

@@ -11,7 +11,7 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,11 +100,11 @@ class Inbox:
             findings.notices.append(
                 f"left alone, as their names are not valid UTF-8: {_listed(strange)}. Rename these folders."
             )
-        others = _other_organizations(self.folder)
+        others = _other_organizations(self.folder, self._repository.organizations())
         if others:
             findings.notices.append(
-                f"only datasets in {self.folder.name} are looked at; other folders beside it: "
-                f"{_listed(others)}."
+                f"left alone, as they belong to no organization: the folders {_listed(others)} beside "
+                f"{self.folder.name}. `wk-jupyter organization add` founds one."
             )
         return [name for name in names if name not in strange] if strange else names
 
@@ -188,13 +188,14 @@ def _missing(known: Known, seen: set[str]) -> list[str]:
     return gone + [name for name, row in known.others.items() if name not in seen and row[1] != "missing"]
 
 
-def _other_organizations(folder: Path) -> list[str]:
+def _other_organizations(folder: Path, known: Collection[str]) -> list[str]:
+    """Return the folders beside this one that belong to no organization: all others are scanned, too."""
     try:
         with os.scandir(folder.parent) as entries:
             return sorted(
                 entry.name
                 for entry in entries
-                if entry.name[0] != "." and entry.name != folder.name and entry.is_dir()
+                if entry.name[0] != "." and entry.name not in known and entry.is_dir()
             )
     except OSError:
         return []

@@ -111,7 +111,9 @@ class People:
             writer.connection.execute(sa.update(users).where(is_she).values(values))
             if user.is_admin and user.is_active:
                 self._keep_an_admin(writer.connection, user.organization_id)
-        joined = patch.teams is not None and self._set_teams(writer, principal, user, patch.teams)
+        joined = patch.teams is not None and self._set_teams(
+            writer, principal, user, patch.teams, stays_admin=patch.is_admin is not False
+        )
         return bool(values) or joined
 
     @staticmethod
@@ -135,7 +137,13 @@ class People:
             )
 
     def _set_teams(
-        self, writer: Writer, principal: Principal, user: UserRecord, wanted: Mapping[str, bool]
+        self,
+        writer: Writer,
+        principal: Principal,
+        user: UserRecord,
+        wanted: Mapping[str, bool],
+        *,
+        stays_admin: bool,
     ) -> bool:
         """Make somebody a member or manager of just these teams, as far as the principal may."""
         known = {
@@ -153,8 +161,8 @@ class People:
                 if team_id not in wanted:
                     continue  # a team manager names those that she knows of: the others stay
                 raise Forbidden(f"you do not manage the team {team.name!r}.", hint=_ADMINS_ALONE)
-            if team_id not in wanted and team.is_organization_team:
-                raise InvalidInput(f"teams: everybody is in the team {team.name!r}, and stays.")
+            if team_id not in wanted:
+                _require_leavable(user, team, is_admin=user.is_admin and stays_admin)
             is_it = sa.and_(team_members.c.team_id == team_id, team_members.c.user_id == user.id)
             writer.connection.execute(sa.delete(team_members).where(is_it))
             if team_id in wanted:
@@ -241,6 +249,16 @@ class People:
     def _require_admin(principal: Principal, organization_id: str) -> None:
         if not principal.administers(organization_id):
             raise Forbidden(f"{principal.name} is no admin.", hint=_ADMINS_ALONE)
+
+
+def _require_leavable(user: UserRecord, team: TeamRecord, *, is_admin: bool) -> None:
+    if team.is_organization_team:
+        raise InvalidInput(f"teams: everybody is in the team {team.name!r}, and stays.")
+    if is_admin:
+        raise InvalidInput(
+            f"teams: {user.name} is an admin, and stays in the team {team.name!r}.",
+            hint="Admins cannot be taken out of teams: end that role first.",
+        )
 
 
 def _checked(user: UserRecord, patch: UserPatch) -> dict[str, Any]:

@@ -47,7 +47,8 @@ class Tokens:
     ) -> tuple[TokenRecord, str]:
         """Make a token and return it with what is kept of it; it is never shown again.
 
-        ``days``: how long it is good for; None: until it is revoked. ``user_id``: whose it is, one's own
+        ``days``: how long it is good for; None: until it is revoked. What a token that ends makes, ends
+        with it at the latest: a stolen one is not made to last. ``user_id``: whose it is, one's own
         by default; for others an admin may. Raises InvalidInput, Forbidden, NotFound, Conflict.
         """
         name = checked_name(name, "name")
@@ -55,7 +56,8 @@ class Tokens:
             raise InvalidInput(f"days: {days} is not from 1 to {_MOST_DAYS}.")
         secret = PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
         now = now_ms()
-        expires = None if days is None else now + days * _DAY_MS
+        ends = (None if days is None else now + days * _DAY_MS, principal.until)
+        expires = min((end for end in ends if end is not None), default=None)
         with self._context.changes.writing() as writer:
             whose, organization_id = self._owner_of(writer.connection, principal, user_id)
             theirs = sa.select(sa.func.count()).select_from(api_tokens).where(api_tokens.c.user_id == whose)

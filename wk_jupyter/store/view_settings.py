@@ -14,6 +14,7 @@ from wk_jupyter.errors import Forbidden, TooLarge
 from wk_jupyter.store.access import Action, Principal
 from wk_jupyter.store.catalog.tables import dataset_uses, datasets
 from wk_jupyter.store.context import Context
+from wk_jupyter.store.expectations import require_as_expected
 from wk_jupyter.store.records import DatasetRecord
 from wk_jupyter.view_configuration import known_settings, view_configuration
 
@@ -69,14 +70,24 @@ class ViewSettings:
             self._write_own(writer.connection, principal.user_id, record.id, own)
         return view_configuration(source, record.admin_view_configuration, own)
 
-    def set_defaults(self, principal: Principal, ref: str, settings: Mapping[str, Any]) -> Settings:
+    def set_defaults(
+        self,
+        principal: Principal,
+        ref: str,
+        settings: Mapping[str, Any],
+        expected: Mapping[str, Any] | None = None,
+    ) -> Settings:
         """Set how a dataset is shown to those who have set nothing; what is not said is as in the file.
 
-        Raises DatasetNotFound, Forbidden, InvalidDataSource, TooLarge.
+        Raises DatasetNotFound, Forbidden, InvalidDataSource, TooLarge, Conflict where something is not as
+        it was ``expected``.
         """
         with self._context.changes.writing() as writer:
             record = self._context.dataset(writer.connection, principal, ref, Action.EDIT)
             source = self._context.data_source(record)
+            now = view_configuration(source, record.admin_view_configuration)
+            what = f"how the dataset {record.name!r} is shown"
+            require_as_expected(what, _by_layer(expected or {}), _by_layer(now))
             kept = _kept(source, settings)
             is_it = datasets.c.id == record.id
             writer.connection.execute(sa.update(datasets).where(is_it).values(admin_view_configuration=kept))
@@ -107,6 +118,15 @@ def _kept(source: DataSource, settings: Mapping[str, Any]) -> Settings:
     if size > _MAX_BYTES:
         raise TooLarge(f"the settings have {size:,} bytes.", hint=f"At most {_MAX_BYTES:,} are kept.")
     return kept
+
+
+def _by_layer(settings: Mapping[str, Any]) -> Settings:
+    """Return settings as JSON has them, those of layers beside those of the dataset."""
+    told: Settings = msgspec.to_builtins({key: value for key, value in settings.items() if key != "layers"})
+    layers = settings.get("layers")
+    for name, layer in (layers if isinstance(layers, Mapping) else {}).items():
+        told |= {f"{key} of {name}": msgspec.to_builtins(value) for key, value in dict(layer or {}).items()}
+    return told
 
 
 def _merged(own: Settings, settings: Mapping[str, Any]) -> Settings:

@@ -15,6 +15,7 @@ from wk_jupyter.api.dataset_settings import (
     SharingToken,
     ViewUpdate,
 )
+from wk_jupyter.errors import InvalidInput
 from wk_jupyter.server_ext.handlers.datasets import DatasetHandler
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class ViewConfigurationHandler(DatasetHandler):
 
 
 class ViewDefaultsHandler(DatasetHandler):
-    """How a dataset is shown to those who have set nothing."""
+    """How a dataset is shown to those who have set nothing; a PUT may say what was ``expected``."""
 
     async def get(self, dataset: str) -> None:
         record = await self.dataset(dataset)
@@ -115,8 +116,12 @@ class ViewDefaultsHandler(DatasetHandler):
 
     async def put(self, dataset: str) -> None:
         wanted = self.body(dict[str, Any])
+        expected = wanted.pop("expected", None)
+        if expected is not None and not isinstance(expected, dict):
+            raise InvalidInput("expected: it has to be an object.")
         store = await self.store()
-        self.send(await self.services.run(store.views.set_defaults, self.principal, dataset, wanted))
+        set_defaults = store.views.set_defaults
+        self.send(await self.services.run(set_defaults, self.principal, dataset, wanted, expected))
 
 
 class AccessHandler(DatasetHandler):

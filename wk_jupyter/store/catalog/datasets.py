@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from wk_jupyter.store.catalog.database import now_ms
+from wk_jupyter.store.catalog.organizations import all_organizations
 from wk_jupyter.store.catalog.tables import SORT_LENGTH, datasets
 from wk_jupyter.store.catalog.text import fold, searchable
 from wk_jupyter.store.changes import Changes, Kind
@@ -54,6 +55,10 @@ class DatasetRepository:
         with self._engine.connect() as connection:
             found: bytes | None = connection.execute(wanted).scalar()
             return found
+
+    def organizations(self) -> frozenset[str]:
+        """Return the names of all organizations, which are those of their folders."""
+        return frozenset(each.name for each in all_organizations(self._engine))
 
     def known(self) -> Known:
         """Return what the scan compares folders with."""
