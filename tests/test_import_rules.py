@@ -32,6 +32,8 @@ ALLOWED: dict[str, set[str]] = {
 EXCEPTIONS = {
     # Reading a folder needs no server: this module of the kernel's side may read stored formats.
     "client.local": {"store.volumes", "store.explore", "store.bricks", "store.pictures"},
+    # Looking at files needs no server either: this module starts the process that does.
+    "client.inspecting": {"store.imports"},
     # `ds.view()` is where people look for the viewer; loaded when it is called.
     "client.dataset": {"widgets.viewer"},
 }

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from wk_jupyter.client.connection import Connection, connect
     from wk_jupyter.client.dataset import Dataset
     from wk_jupyter.client.folders import Folder, folders
+    from wk_jupyter.client.importing import Inspection, inspect, upload
+    from wk_jupyter.client.jobs import Job, jobs
     from wk_jupyter.client.layer import Layer, RoundedBoxWarning
     from wk_jupyter.client.opening import open_dataset as open  # noqa: A004 wk.open is meant to read so
     from wk_jupyter.client.people import Team, User, teams, users
@@ -38,6 +40,8 @@ __all__ = [
     "Dataset",
     "DatasetTable",
     "Folder",
+    "Inspection",
+    "Job",
     "Layer",
     "Mag",
     "RoundedBoxWarning",
@@ -51,11 +55,14 @@ __all__ = [
     "datasets",
     "errors",
     "folders",
+    "inspect",
+    "jobs",
     "open",
     "refresh",
     "samples",
     "teams",
     "tokens",
+    "upload",
     "users",
     "view",
 ]
@@ -66,6 +73,8 @@ _HOMES: Final[dict[str, tuple[str, str | None]]] = {
     "Dataset": ("client.dataset", "Dataset"),
     "DatasetTable": ("client.table", "DatasetTable"),
     "Folder": ("client.folders", "Folder"),
+    "Inspection": ("client.importing", "Inspection"),
+    "Job": ("client.jobs", "Job"),
     "Layer": ("client.layer", "Layer"),
     "Mag": ("geometry", "Mag"),
     "RoundedBoxWarning": ("client.layer", "RoundedBoxWarning"),
@@ -79,11 +88,14 @@ _HOMES: Final[dict[str, tuple[str, str | None]]] = {
     "datasets": ("client.table", "datasets"),
     "errors": ("errors", None),
     "folders": ("client.folders", "folders"),
+    "inspect": ("client.importing", "inspect"),
+    "jobs": ("client.jobs", "jobs"),
     "open": ("client.opening", "open_dataset"),
     "refresh": ("client.table", "refresh"),
     "samples": ("samples", None),
     "teams": ("client.people", "teams"),
     "tokens": ("client.tokens", "tokens"),
+    "upload": ("client.importing", "upload"),
     "users": ("client.people", "users"),
     "view": ("widgets.viewing", "view"),
 }

@@ -39,8 +39,13 @@ class Progress:
         if now - self._started < _QUIET_SECONDS or now - self._shown < _BETWEEN_SECONDS:
             return
         self._shown = now
-        left = (now - self._started) / self._done * (self._steps - self._done)
+        left = (now - self._started) / max(1, self._done) * (self._steps - self._done)
         self._show(f"{self._title}: {100 * self._done // self._steps} %, {left:.0f} s left")
+
+    def reach(self, done: int, of: int) -> None:
+        """Say how much of all is done, in whatever unit."""
+        self._done = round(self._steps * done / of) - 1 if of else 0
+        self.advance()
 
     def _show(self, text: str) -> None:
         if _in_notebook():
