@@ -15,8 +15,9 @@ from typing import Any, Final
 
 from wk_jupyter.errors import WkError
 from wk_jupyter.store.context import Context
-from wk_jupyter.store.imports.imports import KIND, SOURCE, Imports
+from wk_jupyter.store.imports.imports import KIND, Imports
 from wk_jupyter.store.imports.options import parse_options
+from wk_jupyter.store.imports.placing import SOURCE
 from wk_jupyter.store.imports.process import ImportProcess, Request, read_log
 from wk_jupyter.store.jobs import Jobs
 from wk_jupyter.store.records import DatasetRecord, JobRecord
@@ -91,7 +92,7 @@ class JobRunner:
         if record is None or job.kind != KIND:
             self._jobs.fail(job, _told("not_found", "the dataset is gone.", "Bring it again."))
             return
-        folder = self._imports.folder_of(record)
+        folder = self._imports.placing.folder_of(record)
         try:
             self._write_request(job, record, folder)
         except (WkError, OSError) as error:
@@ -148,7 +149,7 @@ class JobRunner:
             self._jobs.fail(job, said["error"], log)
         elif "made" in said:
             try:
-                self._imports.put_in_place(record, Path(said["made"]), job, log)
+                self._imports.placing.put_in_place(record, Path(said["made"]), job, log)
             except WkError as error:
                 self._jobs.fail(job, _told(error.code, error.message, error.hint), log)
 

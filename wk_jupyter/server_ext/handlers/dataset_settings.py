@@ -48,10 +48,13 @@ class DatasetChangeHandler(ChangingHandler):
         )
 
     async def delete(self, dataset: str) -> None:
-        """To the trash; with ``purge`` for good."""
+        """To the trash; with ``purge`` for good. An import is given up, with all that was sent."""
         store = await self.store()
+        record = await self.services.run(store.dataset, self.principal, dataset)
         is_purge = self.query(DeletionQuery).purge
         remove = store.trash.purge if is_purge else store.trash.delete
+        if record.status in {"importing", "failed"}:
+            remove = store.imports.discard
         await self.services.run(remove, self.principal, dataset)
         self.send({})
 

@@ -12,6 +12,8 @@ import contextlib
 import os
 import re
 import shutil
+import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,19 +22,18 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 
-from wk_jupyter.errors import Conflict, Forbidden, InvalidInput, NotFound, UnsupportedFormat, WkError
+from wk_jupyter.errors import Conflict, Forbidden, NotFound, UnsupportedFormat, WkError
 from wk_jupyter.store.access import Action, Principal, no_such_folder
 from wk_jupyter.store.allowed_teams import teams_to_be, write_teams
 from wk_jupyter.store.catalog.database import new_id, now_ms
 from wk_jupyter.store.catalog.folders import find_folder
 from wk_jupyter.store.catalog.organizations import all_organizations
 from wk_jupyter.store.catalog.tables import SORT_LENGTH, dataset_teams, datasets, jobs
-from wk_jupyter.store.catalog.text import dataset_text, fold, searchable
+from wk_jupyter.store.catalog.text import dataset_text, fold
 from wk_jupyter.store.changes import Writer
 from wk_jupyter.store.context import Context
-from wk_jupyter.store.data_dir import BINARY_DATA
-from wk_jupyter.store.dataset_folder import look
 from wk_jupyter.store.imports.options import ImportOptions, parse_options
+from wk_jupyter.store.imports.placing import IMPORTING, SOURCE, Placing, is_locked, locked
 from wk_jupyter.store.imports.process import ImportProcess, Request, error_told
 from wk_jupyter.store.imports.proposal import Inspection
 from wk_jupyter.store.imports.stored import arrange
@@ -40,10 +41,8 @@ from wk_jupyter.store.jobs import Jobs
 from wk_jupyter.store.names import checked_name
 from wk_jupyter.store.records import DatasetRecord, JobRecord, OrganizationRecord
 
-IMPORTING: Final = ".importing"
-SOURCE: Final = "source"
 KIND: Final = "import"
-_MARKER: Final = "placed-as"
+_KEPT_SECONDS: Final = 14 * 86_400
 _ID: Final = re.compile(r"[0-9a-f]{24}")
 
 
@@ -79,6 +78,7 @@ class Imports:
     def __init__(self, context: Context, job_list: Jobs, allowed_roots: tuple[Path, ...] = ()) -> None:
         self._context = context
         self._jobs = job_list
+        self.placing = Placing(context, job_list)
         self._roots = tuple(Path(os.path.realpath(root)) for root in allowed_roots)
 
     def require_may_add(
@@ -95,24 +95,25 @@ class Imports:
         Forbidden, NotFound, and WkError where a stored format cannot be used: then nothing is kept.
         """
         dataset_id = delivery.dataset_id or new_id()
-        place = self.place_of(self.organization_of(principal), dataset_id)
+        place = self.placing.root(self.organization_of(principal).name) / IMPORTING / dataset_id
         known = self._known(dataset_id)
         if known is not None:
             return known
-        with self._context.changes.writing() as writer:
-            record = self._insert(writer, principal, delivery, dataset_id)
-            if delivery.folder is not None:
-                place.mkdir(parents=True, exist_ok=True)
-                with contextlib.suppress(FileNotFoundError):  # where it was moved before somebody was killed
-                    delivery.folder.rename(place / SOURCE)
-        if delivery.folder is not None and self._is_stored(place / SOURCE):
-            try:
-                self.put_in_place(record, arrange(place / SOURCE, delivery.options))
-            except WkError:
-                self._drop(record)
-                raise
-            return Taken(dataset_id, None)
-        return Taken(dataset_id, self._start_job(principal, record, delivery))
+        place.mkdir(parents=True, exist_ok=True)
+        with locked(place):
+            with self._context.changes.writing() as writer:
+                record = self._insert(writer, principal, delivery, dataset_id)
+                if delivery.folder is not None:
+                    with contextlib.suppress(FileNotFoundError):  # moved before somebody was killed
+                        delivery.folder.rename(place / SOURCE)
+            if delivery.folder is not None and self._is_stored(place / SOURCE):
+                try:
+                    self.placing.put_in_place(record, arrange(place / SOURCE, delivery.options))
+                except WkError:
+                    self._drop(record)
+                    raise
+                return Taken(dataset_id, None)
+            return Taken(dataset_id, self._start_job(principal, record, delivery))
 
     def take_path(self, principal: Principal, delivery: Delivery) -> Taken:
         """Make a dataset of files that stay where they are, by a job. Raises as ``take`` does."""
@@ -123,14 +124,11 @@ class Imports:
     def inspect(self, principal: Principal, path: Path, hints: Mapping[str, Any]) -> Inspection:
         """Say what files are that the server can see, in a process of its own. Raises WkError."""
         self.require_path(principal, path)
-        folder = self._root(self.organization_of(principal).name) / IMPORTING / f".looking-{new_id()}"
-        try:
+        with tempfile.TemporaryDirectory() as folder:
             options = ImportOptions(hints=dict(hints))
-            Request("", str(path), is_own=False, options=options, is_inspection=True).write(folder)
-            with ImportProcess(folder) as process:
+            Request("", str(path), is_own=False, options=options, is_inspection=True).write(Path(folder))
+            with ImportProcess(Path(folder)) as process:
                 said = process.last_word()
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
         if "error" in said:
             raise error_told(said["error"])
         return msgspec.convert(said["inspection"], Inspection)
@@ -168,39 +166,6 @@ class Imports:
         known = all_organizations(self._context.engine)
         return next(each for each in known if each.id == principal.organization_id)
 
-    def place_of(self, organization: OrganizationRecord, dataset_id: str) -> Path:
-        """Return the folder in which a dataset is made."""
-        return self._root(organization.name) / IMPORTING / dataset_id
-
-    def folder_of(self, record: DatasetRecord) -> Path:
-        """Return the folder in which a dataset of the catalog is made."""
-        return self._root(record.organization) / IMPORTING / record.id
-
-    def put_in_place(
-        self, record: DatasetRecord, made: Path, job: JobRecord | None = None, log: str = ""
-    ) -> DatasetRecord:
-        """Bring what was made to its place in the list, whole. Raises Conflict where it was given up."""
-        moved: Path | None = None
-        root = self._root(record.organization)
-        try:
-            with self._context.changes.writing() as writer:
-                now = self._require_importing(writer.connection, record)
-                name = self._free_name(writer.connection, now)
-                (self.folder_of(record) / _MARKER).write_text(name)
-                made.rename(root / name)
-                moved = root / name
-                self._activate(writer, now, name)
-                if job is not None:
-                    self._jobs.succeed(writer, job, log)
-        except BaseException:
-            if moved is not None:
-                with contextlib.suppress(OSError):
-                    moved.rename(made)
-            raise
-        shutil.rmtree(self.folder_of(record), ignore_errors=True)
-        self._context.forget({record.id})
-        return self._context.look_again(record)
-
     def discard(self, principal: Principal, ref: str) -> None:
         """Give up an import, with all that was brought. Raises DatasetNotFound, Forbidden, Conflict."""
         with self._context.changes.writing() as writer:
@@ -221,26 +186,23 @@ class Imports:
         """Settle what somebody who was killed left half done. Returns what was done, in words."""
         notices: list[str] = []
         unfinished: list[DatasetRecord] = []
-        folder = self._root(organization.name) / IMPORTING
+        folder = self.placing.root(organization.name) / IMPORTING
         if not folder.is_dir():
             return notices
         doomed: list[Path] = []
         with self._context.changes.writing() as writer:
             for entry in sorted(folder.iterdir()):
                 row = self._row(writer.connection, entry.name)
+                if row is None and (entry / SOURCE).exists() and _is_young(entry):
+                    continue  # brought by an upload that may be finished once more
                 if row is None or row.status not in {"importing", "failed"}:
-                    doomed.append(entry)
-                elif row.status == "importing" and not self._has_job(writer.connection, row.id):
-                    if self._was_placed(entry):
-                        self._activate(writer, row, (entry / _MARKER).read_text())
-                        notices.append(f"the import of {row.name} is finished.")
-                        doomed.append(entry)
-                    else:
-                        unfinished.append(row)
-                elif self._was_placed(entry):  # before its job could say so
-                    self._activate(writer, row, (entry / _MARKER).read_text())
+                    doomed += [] if is_locked(entry) else [entry]
+                elif self.placing.finish_placed(writer, row):
                     self._end_jobs(writer, row)
+                    notices.append(f"the import of {row.name} is finished.")
                     doomed.append(entry)
+                elif row.status == "importing" and not is_locked(entry):
+                    unfinished += [] if self._has_job(writer.connection, row.id) else [row]
         for record in unfinished:
             self._take_up(record)
             notices.append(f"the import of {record.name} goes on.")
@@ -272,12 +234,6 @@ class Imports:
         teams = teams_to_be(connection, principal, organization.id, current=none, wanted=delivery.team_ids)
         return organization, name, folder_id, teams
 
-    def _require_importing(self, connection: sa.Connection, record: DatasetRecord) -> DatasetRecord:
-        now = self._context.find(connection, record.id)
-        if now.status != "importing":
-            raise Conflict(f"the import of {record.name!r} was given up.")
-        return now
-
     def _insert(
         self, writer: Writer, principal: Principal, delivery: Delivery, dataset_id: str
     ) -> DatasetRecord:
@@ -303,29 +259,6 @@ class Imports:
         write_teams(writer.connection, dataset_teams, key, current=frozenset(), wanted=teams)
         writer.note("dataset", "added", dataset_id, organization.id)
         return self._context.find(writer.connection, dataset_id)
-
-    def _activate(self, writer: Writer, record: DatasetRecord, name: str) -> None:
-        """Write into the row what its folder says, now that it is in its place."""
-        # A scan may have come by before a recovery, and have taken the folder for a new dataset.
-        is_double = sa.and_(
-            datasets.c.organization_id == record.organization_id, datasets.c.directory_name == name
-        )
-        writer.connection.execute(sa.delete(datasets).where(is_double, datasets.c.id != record.id))
-        root = self._root(record.organization)
-        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            finding = look(str(root), name, descriptor)
-        finally:
-            os.close(descriptor)
-        layer_text = searchable(layer for layer, _ in finding.layers)
-        text = dataset_text(name, name=record.name, description=record.description, tags=record.tags)
-        is_it = datasets.c.id == record.id
-        writer.connection.execute(
-            sa.update(datasets)
-            .where(is_it)
-            .values(**finding._asdict(), layer_text=layer_text, search_text=text)
-        )
-        writer.note("dataset", "changed", record.id, record.organization_id)
 
     def _delete_row(self, writer: Writer, record: DatasetRecord) -> None:
         writer.note("dataset", "removed", record.id, record.organization_id, before=record)
@@ -386,9 +319,6 @@ class Imports:
 
     # --- folders ----------------------------------------------------------------------------
 
-    def _root(self, organization: str) -> Path:
-        return self._context.data_dir / BINARY_DATA / organization
-
     @staticmethod
     def _is_stored(folder: Path) -> bool:
         from wk_jupyter.store.imports.inspection import inspect_stored  # noqa: PLC0415 - loads formats
@@ -400,26 +330,11 @@ class Imports:
         except WkError:
             return True  # and broken: ``arrange`` says how
 
-    def _was_placed(self, entry: Path) -> bool:
-        """Whether the dataset went to its place, and only the catalog does not know."""
-        marker = entry / _MARKER
-        if not marker.is_file():
-            return False
-        name = marker.read_text()
-        is_gone = not (entry / SOURCE).exists() and not (entry / "work" / "dataset").exists()
-        return is_gone and bool(name) and os.path.lexists(entry.parent.parent / name)
-
-    def _free_name(self, connection: sa.Connection, record: DatasetRecord) -> str:
-        plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", record.name).strip("._")[:200] or "dataset"
-        for name in (plain, f"{plain}-{record.id}"):
-            is_it = sa.and_(
-                datasets.c.organization_id == record.organization_id, datasets.c.directory_name == name
-            )
-            taken = connection.scalar(sa.select(sa.func.count()).select_from(datasets).where(is_it))
-            if not taken and not os.path.lexists(self._root(record.organization) / name):
-                return name
-        raise InvalidInput(f"there is no free folder for {record.name!r}.")
-
     def _remove_files(self, record: DatasetRecord) -> None:
-        shutil.rmtree(self.folder_of(record), ignore_errors=True)
+        shutil.rmtree(self.placing.folder_of(record), ignore_errors=True)
         self._context.forget({record.id})
+
+
+def _is_young(entry: Path) -> bool:
+    """Whether a folder is not older than uploads are kept."""
+    return time.time() - entry.stat().st_mtime < _KEPT_SECONDS
