@@ -88,6 +88,25 @@ def layers(seen: dict) -> None:
     seen["voxels"] = int(again.get_layer("EM").get_mag("1").read().sum())
 
 
+def attachments(seen: dict) -> None:
+    def named() -> list[str]:
+        layer = wk.RemoteDataset.open("Cortex β").get_segmentation_layer("segmentation")
+        index = layer.attachments.segment_index
+        return [each.name for each in (*layer.attachments.agglomerates, *([index] if index else []))]
+
+    layer = wk.RemoteDataset.open("Cortex β").get_segmentation_layer("segmentation")
+    seen["attached"] = [named()]
+    mapping = layer.attachments.agglomerates[0]
+    mapping = layer.attachments.rename_attachment(mapping, new_name="renamed") or mapping
+    seen["attached"].append(named())
+    again = wk.RemoteDataset.open("Cortex β").get_segmentation_layer("segmentation")
+    again.attachments.delete_attachment(again.attachments.agglomerates[0])
+    seen["attached"].append(named())
+    again = wk.RemoteDataset.open("Cortex β").get_segmentation_layer("segmentation")
+    again.attachments.delete_attachment(again.attachments.segment_index)
+    seen["attached"].append(named())
+
+
 def references(seen: dict) -> None:
     target, source = wk.RemoteDataset.open("rgb"), wk.RemoteDataset.open("Cortex β")
     target.add_layer_as_ref(source.get_layer("EM"), new_layer_name="borrowed")
@@ -109,7 +128,7 @@ def main(url: str, token: str) -> None:
     seen: dict[str, object] = {}
     wanted = sys.argv[3:]
     with wk.webknossos_context(url=url, token=token):
-        for part in (people, folders, settings, layers, references, deletion):
+        for part in (people, folders, settings, layers, attachments, references, deletion):
             if not wanted or part.__name__ in wanted:
                 part(seen)
     if "shared_url" in seen:

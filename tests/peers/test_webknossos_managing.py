@@ -64,6 +64,15 @@ def test_layers(seen):
     assert seen["voxels"] > 0
 
 
+def test_attachments_are_renamed_and_taken_out(seen):
+    assert [sorted(names) for names in seen["attached"]] == [
+        ["index", "view 1"],
+        ["index", "renamed"],
+        ["index"],
+        [],
+    ]
+
+
 def test_a_layer_by_reference(seen):
     assert seen["borrowed"] == seen["voxels"]
     assert seen["after"] == ["photo"]

@@ -11,6 +11,7 @@ from lab import Lab
 
 from wk_jupyter.errors import Conflict, InvalidDataSource, InvalidInput
 from wk_jupyter.store import Store, StoreConfig
+from wk_jupyter.store.attachment_edits import AttachmentRenaming
 from wk_jupyter.store.data_source_edits import Renaming
 from wk_jupyter.store.dataset_settings import DatasetPatch
 
@@ -233,3 +234,62 @@ def test_a_full_disk_is_told(lab, folder, monkeypatch):
 
 def _refuse(*_):
     raise OSError(28, "No space left on device")
+
+
+ATTACHED = {
+    "agglomerates": [{"name": "a", "path": "./cells/a", "foreign": 1}, {"name": "b", "path": "./cells/b"}],
+    "segmentIndex": {"name": "index", "path": "./cells/index"},
+    "futureKind": [{"name": "x"}],
+}
+
+
+@pytest.fixture
+def attached(lab, folder):
+    document = on_disk(folder)
+    document["dataLayers"][1]["attachments"] = ATTACHED
+    (folder / "datasource-properties.json").write_text(json.dumps(document))
+    lab.store.scan()
+    return lab
+
+
+def attach(lab, folder, said, *renamings, knows=True):
+    document = as_client_sends_it(folder)
+    document["dataLayers"][1] |= said
+    patch = DatasetPatch(
+        data_source=document, attachment_renamings=tuple(AttachmentRenaming(*each) for each in renamings)
+        if knows else None,
+    )  # fmt: skip
+    lab.store.settings.update(lab.ada, lab.dataset("cells").id, patch)
+    return on_disk(folder)["dataLayers"][1].get("attachments")
+
+
+def test_attachments_are_renamed_and_taken_out_and_keep_their_files(attached, folder):
+    assert attach(attached, folder, {}, knows=False) == ATTACHED  # who knows of none takes none away
+    listed = {"agglomerates": [{"name": "c", "path": "/etc/passwd"}], "segmentIndex": [{"name": "index"}]}
+    renamed = ("cells", "agglomerates", "a", "c")
+    assert attach(attached, folder, {"attachments": listed}, renamed) == {
+        "agglomerates": [{"name": "c", "path": "./cells/a", "foreign": 1}],
+        "segmentIndex": ATTACHED["segmentIndex"],
+        "futureKind": ATTACHED["futureKind"],
+    }
+    assert attach(attached, folder, {}) == {"futureKind": ATTACHED["futureKind"]}
+
+
+@pytest.mark.parametrize(
+    ("listed", "renamings", "said"),
+    [
+        ({"agglomerates": [{"name": "z"}]}, [], "no attachment 'z'"),
+        ({"agglomerates": [{"name": "a"}, {"name": "a"}]}, [], "each its own"),
+        ({"agglomerates": [{}]}, [], "each its own"),
+        ({"meshes": 5}, [], "each its own"),
+        ([], [("cells", "meshes", "a", "b")], "no attachment 'a' among its meshes"),
+        ({"agglomerates": [{"name": "a"}]}, [("cells", "agglomerates", "b", "a/b")], "newName"),
+        ({"agglomerates": [{"name": "b"}]}, [("cells", "agglomerates", "b", "c")], "no attachment 'b'"),
+        ({}, [("nowhere", "agglomerates", "a", "b")], "no layer 'nowhere'"),
+        (7, [], "an object"),
+    ],
+)
+def test_attachments_that_make_no_sense_change_nothing(attached, folder, listed, renamings, said):
+    with pytest.raises((InvalidInput, InvalidDataSource), match=said):
+        attach(attached, folder, {"attachments": listed}, *renamings)
+    assert on_disk(folder)["dataLayers"][1]["attachments"] == ATTACHED

@@ -15,6 +15,15 @@ class LayerRenaming(Wire):
     new_name: str
 
 
+class AttachmentRenamingOfLayer(Wire):
+    """``attachmentType`` as it stands in a layer's ``attachments``, or in addresses."""
+
+    layer_name: str
+    attachment_type: str
+    old_name: str
+    new_name: str
+
+
 class DatasetUpdate(Wire):
     """``expected`` holds fields as the sender last saw them.
 
@@ -30,6 +39,7 @@ class DatasetUpdate(Wire):
     sorting_key: int | UnsetType | None = UNSET
     data_source: dict[str, Any] | UnsetType = UNSET
     layer_renamings: tuple[LayerRenaming, ...] = ()
+    attachment_renamings: tuple[AttachmentRenamingOfLayer, ...] | UnsetType = UNSET
     expected: dict[str, Any] | None = None
 
 

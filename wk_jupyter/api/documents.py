@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from wk_jupyter.errors import InvalidInput
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -19,6 +21,9 @@ ATTACHMENT_TYPES: Final = {
 }
 """Field of a layer's ``attachments`` -> the type's name in addresses."""
 
+_FIELDS: Final = {kind: field for field, kind in ATTACHMENT_TYPES.items()} | {
+    field: field for field in ATTACHMENT_TYPES
+}
 _SECRET_FIELDS: Final = ("credentials",)
 
 
@@ -76,6 +81,13 @@ def proxy_document(source: DataSource) -> dict[str, Any]:
         for kind, attachment in attachments(layer_document):
             attachment["path"] = f"./layers/{layer.name}/attachments/{kind}/{attachment.get('name', '')}"
     return document
+
+
+def attachment_field(kind: str) -> str:
+    """Return the field of a type, which may be told by either of its names. Raises InvalidInput."""
+    if kind not in _FIELDS:
+        raise InvalidInput(f"attachmentType: {kind[:100]!r} is none.", hint=f"One of {', '.join(_FIELDS)}.")
+    return _FIELDS[kind]
 
 
 def attachments(layer_document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -20,6 +20,7 @@ from wk_jupyter.datasource import DataSource, LayerSource, MagSource, parse_data
 from wk_jupyter.errors import Conflict, InvalidDataSource, InvalidInput, WkError
 from wk_jupyter.geometry import Mag
 from wk_jupyter.properties_document import PROPERTIES_FILE
+from wk_jupyter.store.attachment_edits import AttachmentRenaming, edited_attachments
 from wk_jupyter.store.volumes import resolve_mag_path
 from wk_jupyter.view_configuration import DATASET_CHECKS, LAYER_CHECKS
 
@@ -44,11 +45,17 @@ class Renaming:
 
 
 def edited(
-    source: DataSource, wanted: Mapping[str, Any], renamings: Sequence[Renaming], folder: Path
+    source: DataSource,
+    wanted: Mapping[str, Any],
+    renamings: Sequence[Renaming],
+    folder: Path,
+    attachments: Sequence[AttachmentRenaming] | None = None,
 ) -> DataSource:
     """Return the data source with what ``wanted`` says, which has the form of a properties file.
 
-    Layers that it does not list are taken out, as are mags. Raises InvalidDataSource, InvalidInput.
+    Layers that it does not list are taken out, as are mags, and attachments of kinds that it lists.
+    ``attachments``: those that are renamed; None: the caller may not know of any, so that a layer without
+    keeps its own. Raises InvalidDataSource, InvalidInput.
     """
     document = source.to_document()
     if "scale" in wanted:
@@ -57,7 +64,9 @@ def edited(
         old = document.get("defaultViewConfiguration")
         document["defaultViewConfiguration"] = _view(old, wanted["defaultViewConfiguration"], DATASET_CHECKS)
     if "dataLayers" in wanted:
-        document["dataLayers"] = _layers(document["dataLayers"], wanted["dataLayers"], renamings, folder)
+        before = document["dataLayers"]
+        document["dataLayers"] = _layers(before, wanted["dataLayers"], renamings, folder)
+        _edit_attachments(before, document["dataLayers"], wanted["dataLayers"], renamings, attachments)
     document = {key: value for key, value in document.items() if value is not None}
     result = parse_data_source(document, origin=_ORIGIN, name=source.name)
     if not result.layers:
@@ -184,6 +193,32 @@ def _layers(
         old = by_name.get(former.get(name, name))
         layers.append(_added(layer) if old is None else _layer(old, layer, folder))
     return layers
+
+
+def _edit_attachments(
+    before: list[dict[str, Any]],
+    after: list[dict[str, Any]],
+    wanted: list[dict[str, Any]],
+    renamings: Sequence[Renaming],
+    attachments: Sequence[AttachmentRenaming] | None,
+) -> None:
+    former = {renaming.new: renaming.old for renaming in renamings}
+    stored = {layer["name"]: layer.get("attachments") for layer in before}
+    unknown = {each.layer for each in attachments or ()} - {str(layer.get("name")) for layer in wanted}
+    if unknown:
+        raise InvalidInput(f"attachmentRenamings: there is no layer {min(unknown)[:100]!r}.")
+    for layer, said in zip(after, wanted, strict=True):
+        name = str(said.get("name"))
+        here = [each for each in attachments or () if each.layer == name]
+        # Who knows of attachments and sends a whole layer without means that it has none.
+        is_without = attachments is not None and "mags" in said
+        if "attachments" not in said and not is_without and not here:
+            continue
+        old = stored.get(former.get(name, name))
+        found = edited_attachments(old, said.get("attachments") or {}, here, name)
+        layer["attachments"] = found
+        if not found:
+            del layer["attachments"]
 
 
 def _added(layer: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from wk_jupyter.errors import Forbidden, InvalidInput, NotFound
 from wk_jupyter.properties_document import PROPERTIES_FILE
 from wk_jupyter.store.access import Action, Principal, no_such_folder
 from wk_jupyter.store.allowed_teams import teams_to_be, write_teams
+from wk_jupyter.store.attachment_edits import AttachmentRenaming
 from wk_jupyter.store.catalog.database import now_ms, writing
 from wk_jupyter.store.catalog.folders import find_folder
 from wk_jupyter.store.catalog.tables import (
@@ -57,6 +58,7 @@ class DatasetPatch:
     sorting_key: int | UnsetType | None = UNSET
     data_source: Mapping[str, Any] | UnsetType = UNSET
     layer_renamings: tuple[Renaming, ...] = ()
+    attachment_renamings: tuple[AttachmentRenaming, ...] | None = None  # None: the caller knows of none
 
 
 class DatasetSettings:
@@ -184,7 +186,7 @@ class DatasetSettings:
         if isinstance(patch.data_source, UnsetType):
             return None
         folder, before = self._context.folder(record), self._on_disk(record)
-        after = edited(before, patch.data_source, patch.layer_renamings, folder)
+        after = edited(before, patch.data_source, patch.layer_renamings, folder, patch.attachment_renamings)
         return None if after.to_document() == before.to_document() else (folder, before, after)
 
     # --- shared -----------------------------------------------------------------------------
@@ -251,7 +253,7 @@ _SEARCHED: Final = ("name", "description", "tags", "metadata")
 def _checked(record: DatasetRecord, patch: DatasetPatch) -> dict[str, Any]:
     """Return the columns that a patch changes. Raises InvalidInput."""
     wanted = {field.name: getattr(patch, field.name) for field in fields(patch)}
-    del wanted["data_source"], wanted["layer_renamings"]
+    del wanted["data_source"], wanted["layer_renamings"], wanted["attachment_renamings"]
     wanted = {name: value for name, value in wanted.items() if value is not UNSET}
     if "name" in wanted:
         wanted["name"] = checked_name(wanted["name"], "name")

@@ -15,11 +15,13 @@ from wk_jupyter.api.dataset_settings import (
     SharingToken,
     ViewUpdate,
 )
+from wk_jupyter.api.documents import attachment_field
 from wk_jupyter.errors import InvalidInput
 from wk_jupyter.server_ext.handlers.datasets import DatasetHandler
 
 if TYPE_CHECKING:
     from wk_jupyter.store import DatasetRecord
+    from wk_jupyter.store.attachment_edits import AttachmentRenaming
     from wk_jupyter.store.dataset_settings import DatasetPatch
 
 
@@ -153,4 +155,18 @@ def patch_of(wanted: DatasetUpdate, *, is_partial: bool) -> DatasetPatch:
         sorting_key=wanted.sorting_key,
         data_source=wanted.data_source if is_partial else msgspec.UNSET,
         layer_renamings=tuple(Renaming(each.old_name, each.new_name) for each in wanted.layer_renamings),
+        attachment_renamings=_attachment_renamings(wanted),
+    )
+
+
+def _attachment_renamings(wanted: DatasetUpdate) -> tuple[AttachmentRenaming, ...] | None:
+    from wk_jupyter.store.attachment_edits import AttachmentRenaming  # noqa: PLC0415 - as the others
+
+    if isinstance(wanted.attachment_renamings, msgspec.UnsetType):
+        return None
+    return tuple(
+        AttachmentRenaming(
+            each.layer_name, attachment_field(each.attachment_type), each.old_name, each.new_name
+        )
+        for each in wanted.attachment_renamings
     )
