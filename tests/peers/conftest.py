@@ -84,6 +84,9 @@ def server(tmp_path_factory) -> Iterator[Server]:
 def running_server(home: Path) -> Iterator[Server]:
     """A server of its own, for those who change what others read."""
     samples = write_samples(home / "data")
+    properties = samples.folder / "cells" / "datasource-properties.json"
+    # The official client takes no attachment whose name has a space in it.
+    properties.write_text(properties.read_text().replace("view 1", "view_1"))
     folders = {f"JUPYTER_{kind}_DIR": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
     command = [
         sys.executable, "-m", "jupyter", "server", "--no-browser", "--allow-root", "--port=0",

@@ -66,7 +66,7 @@ def test_layers(seen):
 
 def test_attachments_are_renamed_and_taken_out(seen):
     assert [sorted(names) for names in seen["attached"]] == [
-        ["index", "view 1"],
+        ["index", "view_1"],
         ["index", "renamed"],
         ["index"],
         [],
