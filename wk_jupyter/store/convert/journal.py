@@ -31,12 +31,17 @@ class _Line(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Journal:
-    """Read when it is opened: ``done`` are the tasks and what they found. A context manager."""
+    """Read when it is opened: ``done`` are the tasks and what they found. A context manager.
+
+    ``is_after_restart``: the machine was restarted since the last line.
+    """
 
     def __init__(self, path: Path) -> None:
         self._boot = _this_boot()
         whole = _cut_to_whole_lines(path)
         self.done: dict[Task, Statistics | None] = dict(_believed(whole, self._boot))
+        boots = [line.boot for line in whole if line.boot is not None]
+        self.is_after_restart = bool(boots) and boots[-1] != self._boot
         self._stream = path.open("ab")
         self._flushed = time.monotonic()
         self._write(_Line(boot=self._boot))

@@ -27,6 +27,7 @@ class LayerPlan:
     Three channels of uint8 are a picture in colour, else there is one. ``dtype``: what is written, to which
     the image's voxels are cast. ``topleft``: where the image's first voxel lies (x, y, z) in the dataset.
     ``intensity_range`` None: found in the voxels. ``size`` of the image in voxels x, y, z.
+    ``grain``: voxels (z, y, x) of the image that can only be decoded together.
     """
 
     name: str
@@ -39,6 +40,7 @@ class LayerPlan:
     topleft: tuple[int, int, int] = (0, 0, 0)
     intensity_range: tuple[float, float] | None = None
     color: tuple[int, int, int] | None = None
+    grain: tuple[int, int, int] = (1, 1, 1)
 
     @property
     def box(self) -> BoundingBox:

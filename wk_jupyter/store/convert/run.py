@@ -25,7 +25,7 @@ from wk_jupyter.store.convert.plan import DATASET_FOLDER, PLAN_FILE, ConversionP
 from wk_jupyter.store.convert.pool import WorkerPool
 from wk_jupyter.store.convert.shards import write_file
 from wk_jupyter.store.convert.statistics import Statistics, intensity_range, merged
-from wk_jupyter.store.convert.tasks import Layout, Task
+from wk_jupyter.store.convert.tasks import SCRATCH_FOLDER, UNPACK, Layout, Task
 from wk_jupyter.store.convert.work import Worker, attempt, statistics_in, told
 
 _DONE: Final = "done.jsonl"
@@ -72,16 +72,22 @@ def _converted(
     _prepare(layout)
     total = sum(layout.voxels_of(task) for number in range(layout.rounds()) for task in layout.tasks(number))
     with Journal(work_dir / _DONE) as journal:
+        if journal.is_after_restart:
+            shutil.rmtree(work_dir / SCRATCH_FOLDER, ignore_errors=True)
         written = sum(map(layout.voxels_of, journal.done))
         for number in range(layout.rounds()):
-            todo = [task for task in layout.tasks(number) if task not in journal.done]
-            for task, found in _run(layout, work_dir, todo, workers=workers, cancelled=cancelled):
-                journal.add(task, found)
+            todo = list(layout.todo(number, journal.done))
+            count = layout.workers(number, workers)
+            for task, found in _run(layout, work_dir, todo, workers=count, cancelled=cancelled):
+                if task.stage != UNPACK:  # sections that are unpacked are looked for themselves
+                    journal.add(task, found)
                 written += layout.voxels_of(task)
                 progress(ConversionProgress(written, total, _message(layout, task)))
             if cancelled():
                 raise Cancelled("the conversion was stopped.")
+            layout.tidy(number)
         source = _described(layout, journal.done)
+    shutil.rmtree(work_dir / SCRATCH_FOLDER, ignore_errors=True)
     _remove_parts(layout.folder)
     os.sync()  # what is complete from here on shall be so after a power cut, too
     write_properties(layout.folder, source)
@@ -97,7 +103,8 @@ def _take_up(plan: ConversionPlan, work_dir: Path) -> None:
         path.unlink()
     if not path.is_file():
         (work_dir / _DONE).unlink(missing_ok=True)
-        shutil.rmtree(work_dir / DATASET_FOLDER, ignore_errors=True)
+        for folder in (DATASET_FOLDER, SCRATCH_FOLDER):
+            shutil.rmtree(work_dir / folder, ignore_errors=True)
         write_file(path, [encoded])
 
 
@@ -144,6 +151,8 @@ def source_name(layout: Layout, task: Task) -> str:
 
 
 def _message(layout: Layout, task: Task) -> str:
+    if task.stage == UNPACK:
+        return f"unpacking sections of {layout.plan.layers[task.layer].name}"
     stage = layout.stages[task.layer][task.stage]
     mags = ", ".join(mag.name for mag in stage.mags)
     return f"writing {layout.plan.layers[task.layer].name}, mag {mags}"

@@ -15,7 +15,7 @@ from wk_jupyter.store.convert.downsample import Method, halve
 from wk_jupyter.store.convert.outputs import ZYX
 from wk_jupyter.store.convert.plan import LayerPlan
 from wk_jupyter.store.convert.statistics import Statistics, statistics_of
-from wk_jupyter.store.convert.tasks import Layout, Stage, Task, box_of, ratio_of
+from wk_jupyter.store.convert.tasks import UNPACK, Layout, Stage, Task, box_of, ratio_of
 from wk_jupyter.store.readers import open_image
 from wk_jupyter.store.readers.base import Image, ImageFile, Region
 
@@ -39,12 +39,15 @@ class Worker:
     def do(self, task: Task) -> Statistics | None:
         """Do a task. Returns statistics of what was read of an image. Raises WkError, OSError."""
         layout = self._layout
+        if task.stage == UNPACK:
+            self._unpack(task)
+            return None
         layer = layout.plan.layers[task.layer]
         stage = layout.stages[task.layer][task.stage]
         finest = stage.mags[0]
         start, shape = layout.part(task, finest)
         if stage.finer is None:
-            voxels = self._read_image(task.layer, task.time, start, shape)
+            voxels = self._read_first(task, start, shape)
         else:
             voxels = self._made_coarser(task, stage, start, shape)
         found = statistics_of(voxels, layout.samples(task.layer)) if stage.finer is None else None
@@ -89,15 +92,38 @@ class Worker:
         at = (low[0], low[1], low[2])
         return halve(finer.read(at, extent, task.time), at, ratio, self._method(layer))
 
-    def _read_image(self, number: int, time: int, start: ZYX, shape: ZYX) -> NDArray[Any]:
-        layer = self._layout.plan.layers[number]
-        image = self._image(number)
-        x0, y0, z0 = layer.topleft
+    def _read_first(self, task: Task, start: ZYX, shape: ZYX) -> NDArray[Any]:
+        """Read the image of a layer, or what of it was unpacked."""
+        z, y, x = ((s, s + n) for s, n in zip(start, shape, strict=True))
+        if not self._layout.is_unpacked(task.layer):
+            return self._read_image(task, z, y, x)
+        scratch = self._layout.scratch(task.layer, task.time, task.cell[0])
+        x0, y0, _ = self._layout.plan.layers[task.layer].topleft
+        return scratch.read(z, scratch.rows.index(y[0] - y0), scratch.columns.index(x[0] - x0))
+
+    def _unpack(self, task: Task) -> None:
+        """Decode sections as a whole, and leave them in pieces for the tasks that follow."""
+        layer = self._layout.plan.layers[task.layer]
+        first, slab, count = task.cell
+        scratch = self._layout.scratch(task.layer, task.time, slab)
+        x0, y0, _ = layer.topleft
+        for z in range(first, first + count):
+
+            def read(low: int, high: int, z: int = z) -> NDArray[Any]:
+                y, x = (y0 + low, y0 + high), (x0, x0 + layer.size[0])
+                return self._read_image(task, (z, z + 1), y, x)[:, 0]
+
+            scratch.write(z, self._layout.band(task.layer), read)
+
+    def _read_image(self, task: Task, *ranges: tuple[int, int]) -> NDArray[Any]:
+        """Return the voxels in ranges along z, y, x of the dataset."""
+        layer = self._layout.plan.layers[task.layer]
         z, y, x = (
-            (s - origin, s - origin + n) for s, origin, n in zip(start, (z0, y0, x0), shape, strict=True)
+            (low - origin, high - origin)
+            for (low, high), origin in zip(ranges, layer.topleft[::-1], strict=True)
         )
-        region = Region(layer.timepoints[0] + time, layer.channels, z, y, x)
-        voxels = image.read(region)
+        region = Region(layer.timepoints[0] + task.time, layer.channels, z, y, x)
+        voxels = self._image(task.layer).read(region)
         if voxels.shape != region.shape:
             raise CorruptData(
                 f"{layer.source.paths[0]} has given {voxels.shape} voxels in place of {region.shape}.",

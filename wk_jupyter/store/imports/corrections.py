@@ -77,6 +77,7 @@ def _layers(
         topleft=correction.topleft or proposal.topleft,
         intensity_range=proposal.intensity_range,
         color=proposal.color,
+        grain=source.grain,
     )
     if not is_wkw or proposal.timepoints == 1:
         return [whole]

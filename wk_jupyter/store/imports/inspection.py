@@ -163,7 +163,8 @@ class _Found:
         element, notes = _element_class(written, part, category)
         channel = info.channels[part.channels[0]] if part.channels[0] < len(info.channels) else None
         hints = {**group.hints, "checked": True} if group.reader == SEQUENCE else group.hints
-        self.sources.append(Source(group.reader, tuple(map(str, group.paths)), part.index, hints))
+        paths = tuple(map(str, group.paths))
+        self.sources.append(Source(group.reader, paths, part.index, hints, info.grain[:3]))
         self.layers.append(
             LayerProposal(
                 number=len(self.layers),

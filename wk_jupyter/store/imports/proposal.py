@@ -70,6 +70,7 @@ class Source(msgspec.Struct, frozen=True):
     paths: tuple[str, ...]
     image: int = 0
     hints: dict[str, Any] = {}
+    grain: tuple[int, int, int] = (1, 1, 1)  # z, y, x
 
     def ref(self) -> ImageRef:
         return ImageRef(self.reader, self.paths, self.image, self.hints)

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from wk_jupyter.errors import InvalidInput, UnsupportedFormat
 from wk_jupyter.store.readers.base import Hints, Image, ImageFile, ImageInfo, Reader, Region
 
-_OPEN: Final = 8  # files that are kept open
+_OPEN: Final = 80  # files that are kept open: more than the sections of one slab of a conversion
+_OPEN_BYTES: Final = 2**27  # of their sections, which some readers keep once they are decoded
 _LOOKERS: Final = min(8, os.cpu_count() or 1)
 _BATCH: Final = 256  # headers that are looked at before the next are asked for
 
@@ -57,6 +58,8 @@ class _Sequence:
             self._compare()
         size = first.size._replace(z=len(paths) * first.size.z)
         self._each = first.size.z
+        section = size.c * size.y * size.x * first.dtype.itemsize
+        self._most_open = max(1, min(_OPEN, _OPEN_BYTES // section))
         info = replace(first, size=size, grain=first.grain._replace(z=1))
         self.images: list[Image] = [_SequenceImage(self, info)]
 
@@ -92,7 +95,7 @@ class _Sequence:
                 double = self._open.pop(number, None)
                 self._open[number] = opened
                 old = [double] if double is not None else []
-                while len(self._open) > _OPEN:
+                while len(self._open) > self._most_open:
                     old.append(self._open.popitem(last=False)[1])
             for each in old:
                 each.close()
