@@ -171,6 +171,26 @@ def test_a_lab_organizes_and_shares_its_datasets(server: Server) -> None:
     assert not re.search(r"[?&]token=[A-Za-z0-9]", everything)
 
 
+def test_files_and_arrays_become_datasets(server: Server) -> None:
+    (path,) = (path for path in NOTEBOOKS if path.stem == "03_import")
+    notebook = nbformat.read(path, as_version=4)
+    ran = run(server, notebook)
+    shown = [cell.data.get("text/plain", "") for cell in ran]
+    assert "80 files (picture), to be converted to 2 layers" in shown[1]
+    assert "cells_labels, segmentation, uint16, 300 × 200 × 40" in shown[1]
+    assert "stack_of_sections" in shown[2]
+    assert any("application/vnd.jupyter.widget-view+json" in cell.data for cell in ran)
+    assert shown[4].startswith("array([[[")
+    assert "succeeded" in shown[6]
+    assert "em_as_wkw" in shown[7]
+    assert not any("stack_of_sections" in str(cell.data) for cell in run(server, _listing()))
+
+
+def _listing() -> nbformat.NotebookNode:
+    cell = nbformat.v4.new_code_cell("import wk_jupyter as wk; wk.datasets()")
+    return nbformat.v4.new_notebook(cells=[cell])
+
+
 def test_a_sample_made_in_a_cell_can_be_opened_by_name_in_the_next(server: Server) -> None:
     cells = [
         'import wk_jupyter as wk; wk.samples.generate("made_here", shape=(64, 64, 32))',
