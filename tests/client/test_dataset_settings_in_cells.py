@@ -406,3 +406,22 @@ def test_a_folder_without_a_server_has_no_settings(data_dir):
     ):
         with pytest.raises(InvalidInput, match="no catalog has it"):
             attempt()
+
+
+def test_values_of_a_wrong_kind_are_told_in_words(ds):
+    def set_to(field, value):
+        return lambda: setattr(ds, field, value)
+
+    for change, said in (
+        (set_to("name", "a\ud800"), "no Unicode"),
+        (set_to("voxel_size", 5), "three positive numbers, not 5"),
+        (set_to("voxel_size", "x"), "three positive numbers, not 'x'"),
+        (set_to("metadata", 5), "not 5"),
+        (lambda: ds.move_to(5), "not by 5"),
+        (lambda: ds.move_to(None), "not by None"),
+        (lambda: wk.folders.create(5), "not by 5"),
+        (lambda: wk.folders.root.move_to(5), "not by 5"),
+        (lambda: wk.datasets()[:].move_to(5), "not by 5"),
+    ):
+        with pytest.raises(InvalidInput, match=said):
+            change()

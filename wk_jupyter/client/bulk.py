@@ -142,7 +142,7 @@ class BulkOperations:
         """Put them into a folder, given by its path, its id or as a Folder."""
         from wk_jupyter.client.folders import Folders  # noqa: PLC0415 folders list datasets
 
-        target = Folders(self.connection)[folder] if isinstance(folder, str) else folder
+        target = Folders(self.connection).given(folder)
         return self._update(f"move to {target.name}", "folderId", lambda _: target.id)
 
     def set_teams(self, teams: Iterable[Any]) -> BulkResult:

@@ -88,6 +88,9 @@ class Connection:
             try:
                 answer = self._http.request(method, path, **options)
                 break
+            except UnicodeEncodeError as error:
+                wrong = error.object[error.start : error.end]
+                raise errors.InvalidInput(f"the text holds {wrong!r}, which no Unicode text has.") from None
             except httpx.TransportError as error:
                 if attempt == tries:
                     raise self._unreachable(error) from None

@@ -175,7 +175,7 @@ class DatasetSettings(Guarded):
         """
         from wk_jupyter.client.folders import Folders  # noqa: PLC0415 folders list datasets
 
-        target = Folders(self._server())[folder] if isinstance(folder, str) else folder
+        target = Folders(self._server()).given(folder)
         self._update(folderId=target.id)
 
     def delete(self) -> None:
@@ -212,7 +212,10 @@ class DatasetSettings(Guarded):
 
     @voxel_size.setter
     def voxel_size(self, value: VoxelSize | Sequence[float]) -> None:
-        size = value if isinstance(value, VoxelSize) else VoxelSize(tuple(value))  # type: ignore[arg-type]
+        try:
+            size = value if isinstance(value, VoxelSize) else VoxelSize(tuple(value))  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            raise InvalidInput(f"a voxel size is three positive numbers, not {value!r}.") from None
         self._edit_source({"scale": size.to_json()}, {"scale": self.voxel_size.to_json()})
 
     def _edit_layer(self, name: str, changes: Mapping[str, Any]) -> None:

@@ -42,6 +42,8 @@ class Folders:
 
         Raises Conflict for a name that is taken, NotFound, Forbidden, InvalidInput.
         """
+        if not isinstance(path, str):
+            raise InvalidInput(f"a folder is made by its path, not by {path!r}.")
         above, _, name = path.strip("/").rpartition("/")
         return (self[above] if above else self.root).create(name)
 
@@ -49,6 +51,10 @@ class Folders:
         """Raises NotFound with similar paths, InvalidInput where several folders have the path."""
         connection = self.connection
         return _folder(connection, _find(fetch_tree(connection), path))
+
+    def given(self, folder: Folder | str) -> Folder:
+        """Return a folder that is given by its path, its id or as a Folder. Raises NotFound, InvalidInput."""
+        return folder if isinstance(folder, Folder) else self[folder]
 
     def __iter__(self) -> Iterator[str]:
         return iter([node.path for node in _below(fetch_tree(self.connection))])
@@ -132,8 +138,7 @@ class Folder:
         ``preview=True`` tells it before anything is done. Raises Conflict where the name is taken there,
         InvalidInput for a place inside of the folder, NotFound, Forbidden.
         """
-        if isinstance(target, str):
-            target = Folders(self.connection)[target]
+        target = Folders(self.connection).given(target)
         query = {"newParentId": target.id, "preview": preview}
         told = self.connection.api("PUT", f"folders/{self.id}/move", params=query)
         return FolderMove(

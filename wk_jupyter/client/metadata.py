@@ -78,6 +78,8 @@ class Metadata(MutableMapping[str, Value]):
 
 def metadata_entries(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return a dictionary as the wire has it. Raises InvalidInput naming the key."""
+    if not isinstance(values, Mapping):
+        raise InvalidInput(f"metadata: it is a dictionary, not {values!r}.")
     return [metadata_entry(key, value) for key, value in values.items()]
 
 
