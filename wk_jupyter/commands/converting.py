@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -77,10 +78,14 @@ def _hints(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _inspect(options: argparse.Namespace) -> int:
+    from wk_jupyter.store.imports.archives import archive_of, unpacked  # noqa: PLC0415 - loads formats
     from wk_jupyter.store.imports.inspection import inspect  # noqa: PLC0415 - loads formats
 
-    for line in described(inspect(options.source, _hints(options)).inspection):
-        print(line)
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = archive_of(options.source)
+        source = unpacked(archive, Path(scratch)) if archive else options.source
+        for line in described(inspect(source, _hints(options)).inspection):
+            print(line)
     return 0
 
 

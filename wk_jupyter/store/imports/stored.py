@@ -26,7 +26,7 @@ def arrange(folder: Path, options: ImportOptions) -> Path:
     A bare mag becomes ``color/1``, a bare layer ``color`` or what it is called. Without a properties file
     one is written. Raises WkError where it cannot be used.
     """
-    _undo_half_wrapped(folder)
+    undo_half_wrapped(folder)
     if not (folder / PROPERTIES_FILE).is_file():
         found = recognise(folder)
         if found is not None:
@@ -71,7 +71,7 @@ def _wrapped(folder: Path, place: Path) -> Path:
     return folder
 
 
-def _undo_half_wrapped(folder: Path) -> None:
+def undo_half_wrapped(folder: Path) -> None:
     """Begin anew where somebody was killed while moving the content down."""
     aside = folder.with_name(_aside_name(folder))
     if aside.exists():

@@ -23,27 +23,41 @@ import msgspec
 
 from wk_jupyter.errors import InvalidInput, WkError
 from wk_jupyter.store.convert import ConversionProgress, convert
+from wk_jupyter.store.imports.archives import archive_of, unpacked
 from wk_jupyter.store.imports.corrections import conversion_plan
 from wk_jupyter.store.imports.inspection import inspect
 from wk_jupyter.store.imports.process import Request
+from wk_jupyter.store.imports.proposal import Inspection
 from wk_jupyter.store.imports.stored import arrange
 
 _WORK: Final = "work"
 _COPY: Final = "copy"
 _EVERY_SECONDS: Final = 0.25
+_UNPACKING: Final = 0.2  # the part of the progress that unpacking makes
 
 
 def run(folder: Path, request: Request) -> Path:
     """Do what a folder's request says. Returns the dataset's folder. Raises WkError."""
     source = Path(request.source)
-    say(progress=0.0, message="looking at the files")
+    reporter = _Reporter()
+    archive = archive_of(source)
+    if archive is not None:
+        source = unpacked(archive, folder, reporter.unpacking)
+        request = msgspec.structs.replace(request, is_own=True)
+    say(progress=reporter.begin, message="looking at the files")
     inspected = inspect(source, request.options.hints)
     if inspected.inspection.kind == "stored":
         return _stored(folder, source, request)
     plan = conversion_plan(inspected, request.options, name=request.name, data_format=request.data_format)
-    reporter = _Reporter()
     convert(plan, folder / _WORK, workers=request.workers, progress=reporter.report, cancelled=lambda: False)
     return folder / _WORK / "dataset"
+
+
+def look(folder: Path, request: Request) -> Inspection:
+    """Say what a request's source is. A ZIP is unpacked into ``folder`` for it. Raises WkError."""
+    source = Path(request.source)
+    archive = archive_of(source)
+    return inspect(unpacked(archive, folder) if archive else source, request.options.hints).inspection
 
 
 def _stored(folder: Path, source: Path, request: Request) -> Path:
@@ -84,17 +98,24 @@ def _copy(source: Path, target: Path) -> None:
 
 
 class _Reporter:
-    """Tells how far a conversion is, a few times a second."""
+    """Tells how far unpacking and conversion are, a few times a second."""
 
     def __init__(self) -> None:
         self._last = 0.0
+        self.begin = 0.0
+
+    def unpacking(self, fraction: float) -> None:
+        self.begin = _UNPACKING * fraction
+        self._say(self.begin, "unpacking the ZIP")
 
     def report(self, progress: ConversionProgress) -> None:
+        self._say(self.begin + (0.99 - self.begin) * progress.fraction, progress.message)
+
+    def _say(self, progress: float, message: str) -> None:
         now = time.monotonic()
-        if now - self._last < _EVERY_SECONDS:
-            return
-        self._last = now
-        say(progress=0.99 * progress.fraction, message=progress.message)
+        if now - self._last >= _EVERY_SECONDS:
+            self._last = now
+            say(progress=progress, message=message)
 
 
 def say(**what: Any) -> None:
@@ -109,8 +130,7 @@ def main() -> int:
         folder = Path(sys.argv[1])
         request = Request.read(folder)
         if request.is_inspection:
-            found = inspect(Path(request.source), request.options.hints)
-            say(inspection=msgspec.to_builtins(found.inspection))
+            say(inspection=msgspec.to_builtins(look(folder, request)))
         else:
             say(made=str(run(folder, request)))
     except WkError as error:
