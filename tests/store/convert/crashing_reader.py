@@ -55,4 +55,4 @@ class CrashingReader:
 
 READER = CrashingReader()
 sys.modules["wk_jupyter.store.readers.crashing"] = sys.modules[__name__]
-readers._MODULES = (*readers._MODULES, "crashing")
+readers._MODULES = {**readers._MODULES, "crashing": "crashing"}

@@ -10,38 +10,41 @@ from typing import Final
 from wk_jupyter.errors import InvalidInput, UnsupportedFormat
 from wk_jupyter.store.readers.base import Image, ImageFile, ImageRef, Reader
 
-# Asked in this order; formats without magic bytes come last.
-_MODULES: Final = (
-    "dicom",  # before TIFF, whose magic its first 128 bytes may hold
-    "tiff",
-    "pictures",
-    "arrays",
-    "nifti",
-    "dm",
-    "czi",
-    "hdf5",
-    "nrrd",
-    "metaimage",
-    "mrc",
-    "knossos",
-    "raw",
-    "sequence",
-)
+# Name and module. Asked in this order; formats without magic bytes come last.
+_MODULES: Final = {
+    "dicom": "dicom",  # before TIFF, whose magic its first 128 bytes may hold
+    "tiff": "tiff",
+    "picture": "pictures",
+    "array": "arrays",
+    "nifti": "nifti",
+    "dm": "dm",
+    "czi": "czi",
+    "hdf5": "hdf5",
+    "nrrd": "nrrd",
+    "metaimage": "metaimage",
+    "mrc": "mrc",
+    "knossos": "knossos",
+    "raw": "raw",
+    "sequence": "sequence",
+}
 _HEAD_BYTES: Final = 512
 
 
 def reader_named(name: str) -> Reader:
-    """Return the reader of a plan. Raises InvalidInput."""
-    for reader in readers():
-        if reader.name == name:
-            return reader
-    raise InvalidInput(f"there is no reader called {name!r}.")
+    """Return the reader of a plan; no other one is imported. Raises InvalidInput."""
+    if name not in _MODULES:
+        raise InvalidInput(f"there is no reader called {name!r}.")
+    return _reader_in(_MODULES[name])
 
 
 def readers() -> Iterator[Reader]:
     """Each reader, its module imported when it is reached."""
-    for name in _MODULES:
-        yield importlib.import_module(f"wk_jupyter.store.readers.{name}").READER
+    yield from map(_reader_in, _MODULES.values())
+
+
+def _reader_in(module: str) -> Reader:
+    reader: Reader = importlib.import_module(f"wk_jupyter.store.readers.{module}").READER
+    return reader
 
 
 def reader_for(path: Path) -> Reader:

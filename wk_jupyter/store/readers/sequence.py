@@ -18,7 +18,7 @@ from wk_jupyter.errors import InvalidInput, UnsupportedFormat
 from wk_jupyter.store.readers.base import Hints, Image, ImageFile, ImageInfo, Reader, Region
 
 _OPEN: Final = 80  # files that are kept open: more than the sections of one slab of a conversion
-_OPEN_BYTES: Final = 2**27  # of their sections, which some readers keep once they are decoded
+_OPEN_BYTES: Final = 2**27  # of their sections, where they are decoded as a whole, and may be kept
 _LOOKERS: Final = min(8, os.cpu_count() or 1)
 _BATCH: Final = 256  # headers that are looked at before the next are asked for
 
@@ -58,8 +58,10 @@ class _Sequence:
             self._compare()
         size = first.size._replace(z=len(paths) * first.size.z)
         self._each = first.size.z
-        section = size.c * size.y * size.x * first.dtype.itemsize
-        self._most_open = max(1, min(_OPEN, _OPEN_BYTES // section))
+        self._most_open = _OPEN
+        if first.grain.y == size.y > 1:
+            section = size.c * size.y * size.x * first.dtype.itemsize
+            self._most_open = max(1, min(_OPEN, _OPEN_BYTES // section))
         info = replace(first, size=size, grain=first.grain._replace(z=1))
         self.images: list[Image] = [_SequenceImage(self, info)]
 
