@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Final
 
 from wk_jupyter.errors import InvalidInput, UnsupportedFormat
+from wk_jupyter.store.imports.companions import is_note, spoken_for
 from wk_jupyter.store.readers import readers
 
 MAX_FILES: Final = 2_000_000
 _MAX_DEPTH: Final = 32
 _ASIDE: Final = frozenset({
     ".txt", ".md", ".json", ".xml", ".csv", ".tsv", ".yml", ".yaml", ".ini", ".cfg", ".conf", ".log", ".html",
-    ".pdf", ".db", ".rpl", ".mhd", ".nhdr", ".lock", ".py", ".ipynb", ".m", ".js", ".toml", ".properties",
+    ".pdf", ".db", ".rpl", ".lock", ".py", ".ipynb", ".m", ".js", ".toml", ".properties",
 })  # fmt: skip
 _REFUSED: Final = {
     **dict.fromkeys(
@@ -29,16 +30,26 @@ _REFUSED: Final = {
     **dict.fromkeys((".ply", ".stl", ".obj"), "is a mesh, not image data"),
 }
 _HINT: Final = "Bring image files, or a folder of them; see wk_jupyter's README for the formats."
+_HIDDEN: Final = frozenset({"Thumbs.db", "desktop.ini", "DICOMDIR"})
 _NATURAL: Final = re.compile(r"(\d+)")
+
+
+class NothingThere(InvalidInput):
+    """No file that could hold an image."""
 
 
 @dataclass
 class Folder:
-    """A folder of a delivery: files that a reader may know, in natural order. ``name`` is relative."""
+    """A folder of a delivery: files that a reader may know, in natural order. ``name`` is relative.
+
+    ``aside``: files of known kinds that are no images; ``refused``: those that cannot be brought.
+    """
 
     path: Path
     name: str
     files: list[Path] = field(default_factory=list)
+    aside: list[Path] = field(default_factory=list)
+    refused: list[Path] = field(default_factory=list)
 
 
 @dataclass
@@ -63,20 +74,33 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
 def gather(root: Path) -> Gathered:
     """List what lies in a folder, or one file. Hidden files are left out; links to files are followed.
 
-    Raises UnsupportedFormat naming a file that cannot be part of a dataset, InvalidInput where there is
-    nothing or too much.
+    Raises UnsupportedFormat naming a file that cannot be part of a dataset, NothingThere, and InvalidInput
+    where there is too much, or a link leads nowhere.
     """
     found = Gathered()
     if not root.exists():
         raise InvalidInput(f"{root} is not there.", hint="Is it on a disk that is not mounted?")
     folders = [_one_file(root, found)] if root.is_file() else _walk(root, found)
     for folder in folders:
+        _settle(folder)
+        found.aside += [path.name for path in folder.aside]
         if folder.files:
-            folder.files.sort(key=lambda path: natural_key(path.name))
             found.folders.append(folder)
     if not found.folders and not found.archives:
         raise _nothing(root, found)
     return found
+
+
+def _settle(folder: Folder) -> None:
+    """Leave images alone in a folder's files. Raises UnsupportedFormat for what cannot be brought."""
+    known = spoken_for(folder.files)
+    for path in folder.refused:
+        if path.name not in known:
+            reason = _REFUSED[path.suffix.lower()]
+            raise UnsupportedFormat(f"{path.name} {reason}.", hint="Take it out, then try again.")
+    folder.aside = [path for path in folder.aside if not is_note(path, folder.files)]
+    folder.files = [path for path in folder.files if path.name not in known]
+    folder.files.sort(key=lambda path: natural_key(path.name))
 
 
 def suffix_reader(name: str) -> str | None:
@@ -112,7 +136,7 @@ def _walk(root: Path, found: Gathered) -> Iterator[Folder]:
         below = []
         with os.scandir(path) as entries:
             for entry in entries:
-                if entry.name.startswith((".", "__MACOSX")) or entry.name == "Thumbs.db":
+                if entry.name.startswith((".", "__MACOSX")) or entry.name in _HIDDEN:
                     continue
                 if entry.is_dir():
                     below.append(path / entry.name)
@@ -137,15 +161,15 @@ def _sort_in(found: Gathered, folder: Folder, path: Path) -> None:
     elif suffix == ".zip":
         found.archives.append(path)
     elif suffix in _REFUSED:
-        raise UnsupportedFormat(f"{path.name} {_REFUSED[suffix]}.", hint="Take it out, then try again.")
+        folder.refused.append(path)
     elif suffix in _ASIDE:
-        found.aside.append(path.name)
+        folder.aside.append(path)
     else:
         folder.files.append(path)
 
 
-def _nothing(root: Path, found: Gathered) -> InvalidInput:
+def _nothing(root: Path, found: Gathered) -> NothingThere:
     if found.aside:
         names = ", ".join(sorted(found.aside)[:5])
-        return InvalidInput(f"{root.name} holds no image data, only {names}.", hint=_HINT)
-    return InvalidInput(f"{root.name} is empty.", hint=_HINT)
+        return NothingThere(f"{root.name} holds no image data, only {names}.", hint=_HINT)
+    return NothingThere(f"{root.name} is empty.", hint=_HINT)

@@ -17,6 +17,8 @@ _KNOSSOS: Final = "knossos"
 _X_FOLDER: Final = re.compile(r"x\d{4,}")
 _MAG_FOLDER: Final = re.compile(r"(mag)?[1-9]\d{0,4}", re.IGNORECASE)
 _MANY_IMAGES: Final = frozenset({"dicom"})  # readers that put the files of a folder together themselves
+_CHANNEL: Final = re.compile(r"(?<![A-Za-z])(?:channel|chan|ch)[ _-]?\d{1,3}(?!\d)", re.IGNORECASE)
+_MAX_CHANNELS: Final = 20
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class Group:
 def groups(root: Path, gathered: Gathered, hints: dict[str, Any]) -> list[Group]:
     """Return the images of a delivery in order. Raises UnsupportedFormat naming the file.
 
-    A folder whose first file is one section is a sequence of sections; else each of its files is an
-    image of its own.
+    A folder whose first file is one section is a sequence of sections, one for each channel that names
+    tell; else each of its files is an image of its own.
     """
     places: dict[Path, None] = {}
     others: list[Folder] = []
@@ -50,7 +52,7 @@ def groups(root: Path, gathered: Gathered, hints: dict[str, Any]) -> list[Group]
 def _in_folder(folder: Folder, hints: dict[str, Any]) -> Iterator[Group]:
     by_reader: dict[str, list[Path]] = {}
     first_of: dict[str, str] = {}
-    for path in _without_companions(folder.files):
+    for path in folder.files:
         suffix = path.suffix.lower()
         if suffix not in first_of:  # the first of each kind is looked into; the others when they are opened
             first_of[suffix] = _reader_of(path)
@@ -59,7 +61,9 @@ def _in_folder(folder: Folder, hints: dict[str, Any]) -> Iterator[Group]:
         if len(paths) > 1 and reader in _MANY_IMAGES:
             yield Group(reader, tuple(paths), folder.name, hints)
         elif len(paths) > 1 and _is_section(reader, paths[0], hints):
-            yield Group(SEQUENCE, tuple(paths), folder.name, {**hints, "reader": reader})
+            for channel, sections in _channels(paths).items():
+                name = "/".join(filter(None, (folder.name, channel)))
+                yield Group(SEQUENCE, tuple(sections), name, {**hints, "reader": reader})
         else:
             for path in paths:
                 name = f"{folder.name}/{_stem(path)}" if folder.name else _stem(path)
@@ -84,12 +88,14 @@ def _is_section(reader: str, path: Path, hints: dict[str, Any]) -> bool:
         opened.close()
 
 
-def _without_companions(files: Sequence[Path]) -> list[Path]:
-    """Leave out what a header beside it speaks for: ``.img`` of ``.hdr``."""
-    names = {path.name.lower() for path in files}
-    return [
-        path for path in files if not (path.suffix.lower() == ".img" and path.stem.lower() + ".hdr" in names)
-    ]
+def _channels(paths: Sequence[Path]) -> dict[str, list[Path]]:
+    """Return sections by the channel that their names tell, such as ``ch00``; of one channel: all by ""."""
+    channels: dict[str, list[Path]] = {}
+    for path in paths:
+        told = _CHANNEL.search(path.stem)
+        channels.setdefault(told[0] if told else "", []).append(path)
+    is_told = "" not in channels and 1 < len(channels) <= _MAX_CHANNELS
+    return channels if is_told else {"": list(paths)}
 
 
 def _stem(path: Path) -> str:

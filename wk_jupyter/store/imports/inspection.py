@@ -21,7 +21,7 @@ from wk_jupyter.properties_document import Category, ElementClass
 from wk_jupyter.store.explore import explore
 from wk_jupyter.store.explore.exploration import UNKNOWN_VOXEL_SIZE, VOXEL_SIZE_NOTICE
 from wk_jupyter.store.explore.layers import layer_name
-from wk_jupyter.store.imports.gathering import Gathered, gather
+from wk_jupyter.store.imports.gathering import Gathered, NothingThere, gather
 from wk_jupyter.store.imports.grouping import SEQUENCE, Group, groups
 from wk_jupyter.store.imports.proposal import Inspected, Inspection, LayerProposal, Source, StoredLayer
 from wk_jupyter.store.imports.sampling import image_category
@@ -51,7 +51,7 @@ def inspect(path: Path, hints: dict[str, Any] | None = None) -> Inspected:
             return stored
     try:
         gathered = gather(path)
-    except InvalidInput:
+    except NothingThere:
         if path.is_dir():
             raise refusal from None
         raise

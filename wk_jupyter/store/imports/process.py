@@ -21,6 +21,7 @@ _WORKER: Final = "wk_jupyter.store.imports.worker"
 _REQUEST: Final = "request.json"
 _LOG: Final = "log.txt"
 _MAX_LOG: Final = 2**16
+KILLED: Final = "killed"
 
 _KINDS: Final[dict[str, type[WkError]]] = {
     kind.code: kind for kind in (InvalidInput, NotFound, CorruptData, UnsupportedFormat, TooLarge)
@@ -74,9 +75,7 @@ class ImportProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if self._process.poll() is None:
-                os.killpg(self._process.pid, signal.SIGKILL)
+        self._kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
@@ -102,15 +101,25 @@ class ImportProcess:
 
     def died(self) -> dict[str, Any]:
         """Return in words how it ended without a last word. To be asked when it is over."""
+        self._kill()
         code = self._process.wait()
         if code == -signal.SIGKILL:
-            return _error("killed", "the process that did this was killed.", "Did it run out of memory?")
+            return _error(KILLED, "the process that did this was killed.", "Did it run out of memory?")
         name = signal.Signals(-code).name if code < 0 else f"exit status {code}"
         return _error(
             "crashed",
             f"the process that read the files crashed ({name}): one is damaged, or a reader has a bug.",
             "Check the files with the program that wrote them, or bring them in another format.",
         )
+
+    def _kill(self) -> None:
+        """End the whole group, also where its first process has died and left others behind.
+
+        Its id is not given to another as long as nobody has waited for it.
+        """
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
 
 class _Lines:

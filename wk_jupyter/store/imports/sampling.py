@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -57,9 +58,10 @@ def _sample(image: Image, channel: int) -> tuple[int, int]:
         ends = min(size.y, y + _WINDOW), min(size.x, x + _WINDOW)
         part = (plane, plane + depth), (y, ends[0]), (x, ends[1])
         window = image.read(Region(0, (channel, channel + 1), *part))[0]
+        side = math.isqrt(SAMPLE_SIDE**3 // depth)  # as many voxels as a cube has: each id fills a part
         for _ in range(_SAMPLES // len(set(planes))):
-            row, column = (int(random.integers(0, max(1, n - SAMPLE_SIDE + 1))) for n in window.shape[1:])
-            values = _counted(window[:, row : row + SAMPLE_SIDE, column : column + SAMPLE_SIDE])
+            row, column = (int(random.integers(0, max(1, n - side + 1))) for n in window.shape[1:])
+            values = _counted(window[:, row : row + side, column : column + side])
             seen += values.size
             distinct += len(np.unique(values))
     return seen, distinct

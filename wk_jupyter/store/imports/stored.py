@@ -15,7 +15,7 @@ from wk_jupyter.store.explore import explore
 from wk_jupyter.store.explore.exploration import UNKNOWN_VOXEL_SIZE, VOXEL_SIZE_NOTICE, recognise
 from wk_jupyter.store.explore.layers import FoundLayers
 from wk_jupyter.store.imports.options import ImportOptions
-from wk_jupyter.store.volumes import resolve_mag_path
+from wk_jupyter.store.volumes import open_volume, resolve_mag_path
 
 _PLAIN: Final = "color"
 
@@ -84,7 +84,7 @@ def _aside_name(folder: Path) -> str:
 
 
 def _require_own_files(folder: Path, source: DataSource) -> None:
-    """Mags lie in the dataset's folder, and one of each layer is there. Raises InvalidInput, CorruptData."""
+    """Mags lie in the dataset's folder and can be opened, and one of each layer is there. Raises WkError."""
     for layer in source.layers:
         there = 0
         for mag in layer.mags:
@@ -94,7 +94,9 @@ def _require_own_files(folder: Path, source: DataSource) -> None:
                     f"{PROPERTIES_FILE}: the mag {mag.mag} of {layer.name!r} leads out of the dataset.",
                     hint="Paths of mags are relative to the dataset's folder.",
                 )
-            there += path.exists()
+            if path.exists():
+                open_volume(folder, layer, mag)  # which says what is wrong with it
+                there += 1
         if not there:
             raise CorruptData(
                 f"the layer {layer.name!r} is described, but none of its mags is there.", path=layer.name
