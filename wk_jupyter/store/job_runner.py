@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import secrets
-import socket
 import threading
 import time
 from collections.abc import Mapping
@@ -18,9 +15,10 @@ from wk_jupyter.store.context import Context
 from wk_jupyter.store.imports.imports import KIND, Imports
 from wk_jupyter.store.imports.options import parse_options
 from wk_jupyter.store.imports.placing import SOURCE
-from wk_jupyter.store.imports.process import ImportProcess, Request, read_log
+from wk_jupyter.store.imports.process import KILLED, ImportProcess, Request, read_log
 from wk_jupyter.store.jobs import Jobs
 from wk_jupyter.store.records import DatasetRecord, JobRecord
+from wk_jupyter.store.runner_names import own_name
 
 _POLL_SECONDS: Final = 10.0  # for jobs of other processes; those of this one wake the runner
 _BEAT_SECONDS: Final = 5.0
@@ -48,7 +46,7 @@ class JobRunner:
         self._data_format = data_format
         self._wake = threading.Event()
         self._stopped = threading.Event()
-        self._name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._name = own_name()
         self._threads = [
             threading.Thread(target=self._work, args=(f"{self._name}:{number}",), daemon=True, name="wk_jobs")
             for number in range(at_once)
@@ -146,6 +144,8 @@ class JobRunner:
     def _end(self, job: JobRecord, record: DatasetRecord, folder: Path, said: Mapping[str, Any]) -> None:
         log = read_log(folder)
         if "error" in said:
+            if said["error"]["code"] == KILLED and self._jobs.put_back(job):
+                return
             self._jobs.fail(job, said["error"], log)
         elif "made" in said:
             try:

@@ -18,6 +18,7 @@ from wk_jupyter.store.catalog.tables import datasets, jobs
 from wk_jupyter.store.changes import Writer
 from wk_jupyter.store.context import Context
 from wk_jupyter.store.records import JobRecord, JobState, Status
+from wk_jupyter.store.runner_names import is_gone
 
 MOST_ATTEMPTS: Final = 3
 ALIVE_MS: Final = 30_000  # after this long without a sign a runner is taken for dead
@@ -105,9 +106,12 @@ class Jobs:
         One that was left behind too often is failed: it may be what kills its runners.
         """
         now = now_ms()
-        left = sa.and_(jobs.c.state == "running", jobs.c.seen < now - ALIVE_MS)
-        waiting = sa.select(jobs.c.id).where(sa.or_(jobs.c.state == "pending", left))
+        is_running = jobs.c.state == "running"
         with self._context.engine.connect() as connection:  # nearly always there is nothing: no lock for that
+            runners = connection.scalars(sa.select(jobs.c.runner).where(is_running).distinct()).all()
+            gone = [name for name in runners if name is not None and is_gone(name)]
+            left = sa.and_(is_running, sa.or_(jobs.c.seen < now - ALIVE_MS, jobs.c.runner.in_(gone)))
+            waiting = sa.select(jobs.c.id).where(sa.or_(jobs.c.state == "pending", left))
             if connection.scalar(waiting.limit(1)) is None:
                 return None
         with self._context.changes.writing() as writer:
@@ -128,6 +132,15 @@ class Jobs:
             for job_id in writer.connection.scalars(sa.select(jobs.c.id).where(is_its)).all():
                 job = _record(writer.connection, job_id)
                 self._set(writer, job, state="pending", runner=None, attempts=max(0, job.attempts - 1))
+
+    def put_back(self, job: JobRecord) -> bool:
+        """Have a job done again whose process was killed. Returns False where it was tried often enough."""
+        with self._context.changes.writing() as writer:
+            now = _record(writer.connection, job.id)
+            if now.state != "running" or now.runner != job.runner or now.attempts >= MOST_ATTEMPTS:
+                return False
+            self._set(writer, job, state="pending", runner=None)
+            return True
 
     def report(self, job: JobRecord, progress: float, message: str) -> bool:
         """Note how far a job is, and that its runner is alive. Returns whether it shall go on."""
