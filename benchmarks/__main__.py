@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.rows import Row, print_table, save
 
-_ALL = ("startup", "scan", "catalog", "reads", "bricks")
+_ALL = ("startup", "scan", "catalog", "reads", "bricks", "convert")
 
 
 def main() -> int:

@@ -25,7 +25,14 @@ from benchmarks.rows import Row
 ROUNDS = 3
 PEER_ROUNDS = 1  # of the official client, which takes minutes
 PEERS = processes.ROOT / ".venv-converters"
-_REQUIREMENTS = ("webknossos[tifffile]>=4", "ngff-zarr>=0.50", "dask-image", "tifffile", "icechunk")
+_REQUIREMENTS = (
+    "webknossos[tifffile]>=4",
+    "ngff-zarr>=0.50",
+    "dask-image",
+    "tifffile",
+    "zarr>=3",
+    "zarrista==0.1.0b7",
+)
 _PEER = Path(__file__).with_name("convert_peer.py")
 _FOLDER = data.FOLDER / "stacks"
 _SHAPE = (512, 1024, 1024)  # z, y, x

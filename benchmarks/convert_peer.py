@@ -1,4 +1,4 @@
-"""Converts as others do; run by their Python: ``convert_peer.py client-zarr3|client-wkw|ngff-zarr SRC DST CATEGORY``."""
+"""Converts as others do, run by their Python: client-zarr3, client-wkw or ngff-zarr, SRC, DST, category."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ WORKERS = 2
 
 def official_client(source: Path, target: Path, category: str, data_format: str) -> None:
     import webknossos as wk
-    from webknossos.utils import get_executor_for_args
+    from cluster_tools import get_executor
 
-    with get_executor_for_args(None, executor="multiprocessing") as executor:
+    with get_executor("multiprocessing", max_workers=WORKERS) as executor:
         dataset = wk.Dataset.from_images(
             source,
             target,
@@ -30,10 +30,12 @@ def official_client(source: Path, target: Path, category: str, data_format: str)
 
 
 def ngff_zarr(source: Path, target: Path, category: str) -> None:
+    """Its mags, written by zarr-python: what it writes with itself does not fit its releases of today."""
     import dask
     import dask.array as da
     import ngff_zarr as nz
     import tifffile
+    import zarr
 
     paths = sorted(source.glob("*.tif"))
     first = tifffile.imread(paths[0])
@@ -45,7 +47,14 @@ def ngff_zarr(source: Path, target: Path, category: str) -> None:
     is_labels = category == "segmentation"
     method = nz.Methods.DASK_IMAGE_NEAREST if is_labels else nz.Methods.DASK_BIN_SHRINK
     scales = nz.to_multiscales(image, scale_factors=list(FACTORS), method=method, chunks=128)
-    nz.to_ngff_zarr(str(target), scales, version="0.5")
+    arrays = [
+        zarr.create_array(
+            str(target / f"scale{number}"), shape=mag.data.shape, chunks=(128, 128, 128), dtype=mag.data.dtype
+        )
+        for number, mag in enumerate(scales.images)
+    ]
+    with dask.config.set(scheduler="threads", num_workers=WORKERS):
+        da.store([mag.data.rechunk((128, 128, 128)) for mag in scales.images], arrays, lock=False)
 
 
 def main() -> None:

@@ -92,7 +92,7 @@ def test_memory_does_not_grow_with_the_number_of_sections(tmp_path: Path) -> Non
         source = sparse(tmp_path / f"{depth}.npy", (depth, 700, 700))
         plan = plan_of(LayerPlan("color", "color", source, (700, 700, depth)))
         peaks.append(peak(plan, tmp_path / str(depth)))
-    assert peaks[1] < peaks[0] + MIB
+    assert peaks[1] < peaks[0] + 10 * MIB  # what is kept of a layer's values has a bound of its own
 
 
 def test_memory_does_not_grow_with_the_size_of_sections(tmp_path: Path) -> None:

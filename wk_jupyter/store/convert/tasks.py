@@ -25,13 +25,14 @@ from wk_jupyter.store.convert.scratch import Scratch
 from wk_jupyter.store.convert.shards import BRICK
 from wk_jupyter.store.convert.statistics import samples_of_task
 
-TASK_BYTES: Final = 2**26  # of the voxels that a task reads
+TASK_BYTES: Final = 2**25  # of the voxels that a task reads, about
 _ZARR_UNIT: Final[ZYX] = (64, 512, 512)  # voxels of a shard of a stage's finest mag
 _WKW_SIDE: Final = 256
+_WKW_BYTES: Final = 2**26  # of the voxels of a cube
 _LEAST_ROWS: Final = 128  # voxels along y of a shard that was made lower, so that a task has whole rows
 UNPACK: Final = -1  # the stage that comes before the first one
 SCRATCH_FOLDER: Final = "scratch"
-_TOO_MUCH: Final = 2
+_TOO_MUCH: Final = 1.5
 _UNPACK_BYTES: Final = 2**29  # that all processes may hold of sections
 _COPIES: Final = 3  # packed, decoded, and cast
 
@@ -249,7 +250,7 @@ class Layout:
         ends = [s + n for s, n in zip(start, size, strict=True)]
         if self.plan.format == "wkw":
             side = min(_WKW_SIDE, max(map(_power_of_two, ends)))
-            while side**3 * layer.voxel_bytes > TASK_BYTES and side > BRICK:
+            while side**3 * layer.voxel_bytes > _WKW_BYTES and side > BRICK:
                 side //= 2
             return (side, side, side)
         z, y, x = (min(most, _power_of_two(end)) for most, end in zip(_ZARR_UNIT, ends, strict=True))
