@@ -58,4 +58,4 @@ class NowhereHandler(WkHandler):
 
 def data_store(handler: WkHandler) -> DataStore:
     """Ourselves as a data store, at the address by which this client reached us."""
-    return DataStore(url=handler.base(), name=DATA_STORE_NAME, allows_upload=False)
+    return DataStore(url=handler.base(), name=DATA_STORE_NAME, allows_upload=True)
