@@ -81,7 +81,7 @@ def server(tmp_path_factory) -> Iterator[Server]:
 
 
 @contextmanager
-def running_server(home: Path) -> Iterator[Server]:
+def running_server(home: Path, *options: str) -> Iterator[Server]:
     """A server of its own, for those who change what others read."""
     samples = write_samples(home / "data")
     properties = samples.folder / "cells" / "datasource-properties.json"
@@ -94,6 +94,7 @@ def running_server(home: Path) -> Iterator[Server]:
         f"--ServerApp.root_dir={home}",
         "--ServerApp.jpserver_extensions={'wk_jupyter': True}", "--ServerApp.allow_origin=*",
         f"--WkJupyterApp.data_dir={samples.data_dir}", f"--WkJupyterApp.organization={ORGANIZATION}",
+        *options,
     ]  # fmt: skip
     log = (home / "server.log").open("wb")
     process = subprocess.Popen(

@@ -7,21 +7,23 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from conftest import running_server
 from sample_datasets import TOKEN
 
 SCRIPT = Path(__file__).with_name("uploading_script.py")
 
 
 @pytest.fixture(scope="module")
-def seen(peer_python, own_server, tmp_path_factory):
+def seen(peer_python, tmp_path_factory):
     work = tmp_path_factory.mktemp("local")
-    done = subprocess.run(
-        [str(peer_python), str(SCRIPT), own_server.url, TOKEN, str(work)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=170,
-    )
+    with running_server(tmp_path_factory.mktemp("server"), f"--WkJupyterApp.allowed_roots={work}") as server:
+        done = subprocess.run(
+            [str(peer_python), str(SCRIPT), server.url, TOKEN, str(work)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=170,
+        )
     assert done.returncode == 0, done.stderr[-4000:]
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -41,3 +43,14 @@ def test_a_layer_that_is_linked(seen):
 
 def test_into_a_folder_under_another_name(seen):
     assert seen["folder"] == ["other_name", "uploads"]
+
+
+def test_mags_over_http_and_by_the_disk(seen):
+    modes = ("HTTP", "COPY", "MOVE_AND_SYMLINK", "SYMLINK")
+    assert seen["mags"] == {f"{kind} {mode}": [True, True] for kind in ("wkw", "zarr3") for mode in modes}
+
+
+def test_attachments_over_http_and_by_the_disk(seen):
+    found, wanted = seen["attachments"]
+    assert found == wanted
+    assert len(found) == 8

@@ -88,11 +88,62 @@ def folder(seen: dict) -> None:
     seen["folder"] = [remote.name, remote.folder.name]
 
 
+MODES = ("HTTP", "COPY", "MOVE_AND_SYMLINK", "SYMLINK")
+
+
+def mags(seen: dict) -> None:
+    """A mag is added to a layer, in each way."""
+    seen["mags"] = {}
+    for data_format in ("wkw", "zarr3"):
+        target = made(f"target_{data_format}", data_format).upload()
+        for number, mode in enumerate(MODES):
+            coarse = wk.Mag((4 << number, 4 << number, 2 << number))
+            name = f"source_{data_format}_{mode}"
+            source = wk.Dataset(WORK / name, voxel_size=(4, 4, 40), name=name)
+            layer = source.add_layer(
+                "color", "color", dtype="uint8", data_format=data_format, bounding_box=BOX
+            )
+            shape = (BOX.size // coarse.to_vec3_int()).to_tuple()
+            values = np.random.default_rng(number).integers(1, 200, shape, dtype="uint8")
+            mag = layer.add_mag(coarse, **SHARDS)
+            mag.write(values, absolute_offset=(0, 0, 0))
+            target.get_layer("color").add_mag_as_copy(mag, transfer_mode=wk.TransferMode[mode])
+            again = wk.RemoteDataset.open(dataset_id=target.dataset_id).get_layer("color")
+            is_equal = np.array_equal(again.get_mag(coarse).read()[0], values)
+            source_stays = np.array_equal(mag.read()[0], values)
+            seen["mags"][f"{data_format} {mode}"] = [bool(is_equal), bool(source_stays)]
+
+
+def attachments(seen: dict) -> None:
+    """Attachments that are folders, and some that are files, in each way."""
+    from webknossos.dataset.layer.segmentation_layer.attachments import AgglomerateAttachment, MeshAttachment
+    from webknossos.dataset_properties.dataset_properties import AttachmentDataFormat as Format
+
+    target = made("attached", "zarr3").upload()
+    wanted = []
+    for mode in MODES:
+        folder = WORK / "attachments" / f"agglomerate_{mode}"
+        folder.mkdir(parents=True)
+        (folder / "zarr.json").write_text("{}")
+        mesh = WORK / "attachments" / f"mesh_{mode}.hdf5"
+        mesh.write_bytes(b"not a mesh, but a file")
+        for attachment in (
+            AgglomerateAttachment.from_path_and_name(folder, f"a_{mode}", data_format=Format.Zarr3),
+            MeshAttachment.from_path_and_name(mesh, f"m_{mode}", data_format=Format.HDF5),
+        ):
+            layer = wk.RemoteDataset.open(dataset_id=target.dataset_id).get_segmentation_layer("segmentation")
+            layer.attachments.add_attachment_as_copy(attachment, transfer_mode=wk.TransferMode[mode])
+            wanted.append(attachment.name)
+    layer = wk.RemoteDataset.open(dataset_id=target.dataset_id).get_segmentation_layer("segmentation")
+    found = [each.name for each in (*layer.attachments.agglomerates, *layer.attachments.meshes)]
+    seen["attachments"] = [sorted(found), sorted(wanted)]
+
+
 def main() -> None:
     seen: dict[str, object] = {}
     wanted = sys.argv[4:]
     with wk.webknossos_context(url=sys.argv[1], token=sys.argv[2]):
-        for part in (http, linked, folder):
+        for part in (http, linked, folder, mags, attachments):
             if not wanted or part.__name__ in wanted:
                 part(seen)
     print(json.dumps(seen))

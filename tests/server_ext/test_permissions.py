@@ -89,6 +89,28 @@ RESERVATION = {
     "datasetName": "upload {role}",
 }
 OLD_RESERVATION = {"uploadId": "{role}", "name": "upload {role}", "totalFileCount": 1}
+# A part of a dataset is brought by those who may edit it; put there by oneself, by those who see the disk.
+UPLOADING_PARTS = MANAGING | {OUTSIDER: 404}
+RESERVING_PARTS = MANAGING | {OUTSIDER: 404}
+PART_UPLOADERS = (OWNER, ADMIN, DATASET_MANAGER, TEAM_MANAGER)
+PUT_THERE = BY_PATH | {OWNER: 404, ADMIN: 404}
+PART_RESERVATION = {
+    "resumableUploadInfo": {"uploadId": "{role}", "totalFileCount": 1},
+    "datasetId": "{dataset}",
+}
+MAG_RESERVATION = PART_RESERVATION | {"layerName": "color", "mag": {"mag": [16, 16, 16]}}
+ATTACHMENT_RESERVATION = PART_RESERVATION | {
+    "layerName": "segmentation",
+    "attachmentType": "agglomerate",
+    "attachment": {"name": "brought", "dataFormat": "zarr3"},
+}
+MAG_PATH = {"layerName": "color", "mag": [16, 16, 16]}
+ATTACHMENT_PATH = {
+    "layerName": "segmentation",
+    "attachmentName": "brought",
+    "attachmentType": "agglomerate",
+    "attachmentDataformat": "zarr3",
+}
 MATRIX = {
     ("GET", "api", "buildinfo"): (None, EVERYBODY),
     ("GET", "api", "health"): (None, EVERYBODY),
@@ -176,6 +198,21 @@ MATRIX = {
     ("GET", "data", "zarr/{dataset}/{layer}/{mag}/.zarray"): (None, VISIBLE),
     ("GET", "data", "zarr/{dataset}/{layer}/{mag}/{chunk}"): (None, VISIBLE),
 }
+for domain, reservation in (("mag", MAG_RESERVATION), ("attachment", ATTACHMENT_RESERVATION)):
+    place = f"datasets/upload/{domain}"
+    MATRIX |= {
+        ("POST", "data", f"{place}/reserveUpload"): (reservation, RESERVING_PARTS),
+        ("POST", "data", place): (None, UPLOADING | dict.fromkeys(UPLOADERS, 400)),
+        ("GET", "data", place): (None, UPLOADING_PARTS | dict.fromkeys(PART_UPLOADERS, 204)),
+        ("POST", "data", f"{place}/finishUpload"): (
+            None,
+            UPLOADING_PARTS | dict.fromkeys(PART_UPLOADERS, 409),
+        ),
+        ("POST", "data", f"{place}/cancelUpload"): (None, UPLOADING_PARTS),
+    }
+for part, body in (("Mag", MAG_PATH), ("Attachment", ATTACHMENT_PATH)):
+    MATRIX["POST", "api", f"datasets/{{dataset}}/reserve{part}UploadToPath"] = (body, BY_PATH)
+    MATRIX["POST", "api", f"datasets/{{dataset}}/finish{part}UploadToPath"] = (body, PUT_THERE)
 for place in (LAYER, "datasets/{dataset}"):
     for suffix in ("", ".jpg", ".png"):
         MATRIX["GET", "data", f"{place}/thumbnail{suffix}"] = (None, VISIBLE)
@@ -206,6 +243,9 @@ QUERIES = {
     f"{UPLOAD}/finishUpload": "?uploadId={role}",
     f"{UPLOAD}/cancelUpload": "?uploadId={role}",
 }
+for domain in ("mag", "attachment"):
+    for action in ("finishUpload", "cancelUpload"):
+        QUERIES[f"datasets/upload/{domain}/{action}"] = "?uploadId={role}"
 PROBE = "?resumableIdentifier={role}/a.tif&resumableChunkNumber=1"
 ROUTES = {(operation.method, operation.area, operation.path): operation for operation in OPERATIONS}
 
@@ -219,7 +259,7 @@ def address(key, **named: str) -> str:
     if "attachments" in path:
         values |= {"layer": "segmentation", "rest": "view%201/zarr.json"}
     query = BOX if key[0] == "GET" and path.endswith("/data") else QUERIES.get(path, "")
-    if key in {("GET", "data", UPLOAD), ("GET", "data", "datasets")}:
+    if key[:2] == ("GET", "data") and (path == "datasets" or path.startswith("datasets/upload/")):
         query = PROBE
     return f"{area}/{path.replace('*}', '}')}{query}".format_map(values)
 
@@ -282,7 +322,7 @@ def when_public(rule: dict[str, int], role: str) -> int:
     """What changes where a dataset is public, for those who would not see it otherwise."""
     if rule is VISIBLE:
         return 200
-    if rule is EDITABLE:
+    if rule is EDITABLE or rule is RESERVING_PARTS:
         return 403
     if rule is MEMBERS_WHO_SEE:
         return 200 if role == MEMBER else 403

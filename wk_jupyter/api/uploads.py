@@ -50,6 +50,61 @@ class OldReservation(Wire):
     options: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
+class MagOfUpload(Wire):
+    mag: tuple[int, int, int]
+    axis_order: dict[str, int] | None = None
+    channel_index: int | None = None
+
+
+class MagReservation(Wire):
+    """What ``overwritePending`` asks for is always done: files that belong to no mag are put aside."""
+
+    resumable_upload_info: ResumableUpload
+    dataset_id: str
+    layer_name: str
+    mag: MagOfUpload
+    overwrite_pending: bool = True
+
+
+class AttachmentOfUpload(Wire):
+    """``path`` is the client's own."""
+
+    name: str
+    data_format: str
+    path: str = ""
+
+
+class AttachmentReservation(Wire):
+    resumable_upload_info: ResumableUpload
+    dataset_id: str
+    layer_name: str
+    attachment_type: str
+    attachment: AttachmentOfUpload
+    overwrite_pending: bool = True
+
+
+class MagPath(Wire):
+    """``pathPrefix``: null; files go into the dataset's folder."""
+
+    layer_name: str
+    mag: tuple[int, int, int]
+    axis_order: dict[str, int] | None = None
+    channel_index: int | None = None
+    path_prefix: str | None = None
+    overwrite_pending: bool | None = None
+
+
+class AttachmentPath(Wire):
+    """``pathPrefix``: null; files go into the dataset's folder."""
+
+    layer_name: str
+    attachment_name: str
+    attachment_type: str
+    attachment_dataformat: str
+    path_prefix: str | None = None
+    overwrite_pending: bool | None = None
+
+
 class UploadQuery(Wire):
     upload_id: str
 

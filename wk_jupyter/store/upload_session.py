@@ -18,6 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from wk_jupyter.errors import Conflict, InvalidInput
+from wk_jupyter.store.upload_parts import AttachmentPart, MagPart
 
 FILES: Final = "files"
 _META: Final = "upload.json"
@@ -28,7 +29,10 @@ _MAX_PATH: Final = 2048
 
 
 class Reservation(msgspec.Struct, frozen=True):
-    """What somebody wants to upload. ``options``: as imports have them; ``links``: layers of others."""
+    """What somebody wants to upload. ``options``: as imports have them; ``links``: layers of others.
+
+    ``part``: what it is for a dataset that is there; None: a dataset of its own.
+    """
 
     upload_id: str
     name: str
@@ -38,6 +42,7 @@ class Reservation(msgspec.Struct, frozen=True):
     team_ids: tuple[str, ...] = ()
     links: tuple[Mapping[str, Any], ...] = ()
     options: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    part: MagPart | AttachmentPart | None = None
 
 
 class Meta(msgspec.Struct, frozen=True):
@@ -106,9 +111,10 @@ class UploadSession:
         _write_meta(folder, meta)
         return UploadSession(folder)
 
-    def taken(self, job_id: str | None) -> None:
+    def taken(self, job_id: str | None, *, dataset_id: str | None = None) -> None:
         """Remember what became of it; its files are gone."""
-        self.meta = msgspec.structs.replace(self.meta, is_taken=True, job_id=job_id)
+        dataset_id = dataset_id or self.meta.dataset_id
+        self.meta = msgspec.structs.replace(self.meta, is_taken=True, job_id=job_id, dataset_id=dataset_id)
         _write_meta(self.folder, self.meta)
         (self.folder / _LOG).unlink(missing_ok=True)
         shutil.rmtree(self.folder / FILES, ignore_errors=True)

@@ -19,6 +19,7 @@ from wk_jupyter.store.data_dir import BINARY_DATA
 from wk_jupyter.store.imports.imports import Delivery, Imports, Taken
 from wk_jupyter.store.imports.options import parse_options
 from wk_jupyter.store.records import OrganizationRecord
+from wk_jupyter.store.upload_parts import UploadParts
 from wk_jupyter.store.upload_session import FILES, Chunk, Meta, Reservation, UploadSession
 
 UPLOADS: Final = ".uploads"
@@ -78,11 +79,17 @@ class Uploads:
     """All uploads of a data directory. Thread-safe."""
 
     def __init__(
-        self, context: Context, imports: Imports, composing: Composing, limits: UploadLimits
+        self,
+        context: Context,
+        imports: Imports,
+        composing: Composing,
+        parts: UploadParts,
+        limits: UploadLimits,
     ) -> None:
         self._context = context
         self._imports = imports
         self._composing = composing
+        self._parts = parts
         self._limits = limits
         self._lock = threading.Lock()
         self._open: dict[Path, UploadSession] = {}
@@ -131,6 +138,10 @@ class Uploads:
                 return Taken(meta.dataset_id, meta.job_id)
             session.require_whole()
             wanted = meta.reservation
+            if wanted.part is not None:
+                self._parts.put(principal, wanted.part, session.folder / FILES)
+                session.taken(None, dataset_id=wanted.part.dataset_id)
+                return Taken(wanted.part.dataset_id, None)
             delivery = Delivery(
                 name=wanted.name,
                 folder=session.folder / FILES,
@@ -153,11 +164,14 @@ class Uploads:
         self._remove(session.folder)
 
     def unfinished(self, principal: Principal) -> list[UploadSession]:
-        """Return her uploads that may go on, the newest first."""
+        """Return her uploads of datasets that may go on, the newest first."""
         found = []
         for folder in self._root(self._imports.organization_of(principal)).glob("*"):
             session = self._read(folder)
-            if session is not None and not session.meta.is_taken and _is_hers(principal, session.meta):
+            is_whole_dataset = session is not None and session.meta.reservation.part is None
+            if session is None or not is_whole_dataset or session.meta.is_taken:
+                continue
+            if _is_hers(principal, session.meta):
                 found.append(session)
         return sorted(found, key=lambda session: session.meta.created, reverse=True)
 
@@ -173,9 +187,12 @@ class Uploads:
     # --- shared -----------------------------------------------------------------------------
 
     def _require_possible(self, principal: Principal, wanted: Reservation) -> None:
-        self._imports.require_may_add(
-            principal, name=wanted.name, folder_id=wanted.folder_id, team_ids=wanted.team_ids
-        )
+        if wanted.part is not None:
+            self._parts.require_possible(principal, wanted.part)
+        else:
+            self._imports.require_may_add(
+                principal, name=wanted.name, folder_id=wanted.folder_id, team_ids=wanted.team_ids
+            )
         parse_options(wanted.options)
         if not wanted.upload_id or len(wanted.upload_id) > _MAX_ID or "/" in wanted.upload_id:
             raise InvalidInput(f"uploadId: it has 1 to {_MAX_ID} characters, none of them a slash.")

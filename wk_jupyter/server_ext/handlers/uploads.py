@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tornado.web import stream_request_body
 
+from wk_jupyter.api.documents import attachment_field
 from wk_jupyter.api.uploads import (
+    AttachmentReservation,
     ChunkQuery,
     DatasetReservation,
     FinishedUpload,
     LinkedLayer,
+    MagReservation,
     OldReservation,
     OldUpload,
     UnfinishedUpload,
@@ -61,6 +64,43 @@ class OldReserveHandler(WkHandler):
             team_ids=tuple(wanted.initial_teams),
             links=_links(wanted.layers_to_link),
             options=wanted.options,
+        )
+        await self.services.run(store.uploads.reserve, self.principal, reservation)
+        self.send({})
+
+
+class ReserveMagHandler(WkHandler):
+    async def post(self) -> None:
+        from wk_jupyter.store.upload_parts import MagPart  # noqa: PLC0415 - with the store
+
+        store = await self.store()
+        wanted: MagReservation = self.body(MagReservation)
+        about, mag = wanted.resumable_upload_info, wanted.mag
+        reservation = _reservation(
+            upload_id=about.upload_id,
+            name=wanted.layer_name,
+            file_count=about.total_file_count,
+            byte_count=about.total_file_size_in_bytes,
+            part=MagPart(wanted.dataset_id, wanted.layer_name, mag.mag, mag.axis_order, mag.channel_index),
+        )
+        await self.services.run(store.uploads.reserve, self.principal, reservation)
+        self.send({})
+
+
+class ReserveAttachmentHandler(WkHandler):
+    async def post(self) -> None:
+        from wk_jupyter.store.upload_parts import AttachmentPart  # noqa: PLC0415 - with the store
+
+        store = await self.store()
+        wanted: AttachmentReservation = self.body(AttachmentReservation)
+        about, told = wanted.resumable_upload_info, wanted.attachment
+        kind = attachment_field(wanted.attachment_type)
+        reservation = _reservation(
+            upload_id=about.upload_id,
+            name=told.name,
+            file_count=about.total_file_count,
+            byte_count=about.total_file_size_in_bytes,
+            part=AttachmentPart(wanted.dataset_id, wanted.layer_name, kind, told.name, told.data_format),
         )
         await self.services.run(store.uploads.reserve, self.principal, reservation)
         self.send({})
@@ -190,10 +230,13 @@ def _links(wanted: list[LinkedLayer] | None) -> tuple[dict[str, Any], ...]:
 
 
 def _split(identifier: str) -> tuple[str, str]:
+    from wk_jupyter.store.upload_parts import SINGLE  # noqa: PLC0415 - with the store
+
     upload_id, slash, path = identifier.partition("/")
     if not slash:
         raise InvalidInput("resumableIdentifier: it is <upload id>/<path>.")
-    return upload_id, path
+    # So the official client calls a file that it sends without a folder.
+    return upload_id, SINGLE if path == "." else path
 
 
 def _chunk_of(fields: dict[str, str]) -> tuple[str, Chunk]:
