@@ -53,7 +53,6 @@ class Run:
 def run() -> list[Row]:
     _make_stacks()
     _make_environment()
-    _FOLDER.joinpath("out").mkdir(exist_ok=True)
     rows = [*_against_peers("grey"), *_against_peers("ids"), _two_workers(), _small()]
     if os.environ.get("WK_BENCH_LARGE"):
         rows += [_four_gigabytes(), _large_sections()]
@@ -152,7 +151,8 @@ def _ours(source: Path, category: str, *, compression: str = "zstd:1", workers: 
 def _measured(command: list[str]) -> Run:
     """Run a command; ``{}`` in it becomes the folder to be made, which is removed again."""
     target = _FOLDER / "out" / "dataset"
-    shutil.rmtree(target, ignore_errors=True)
+    shutil.rmtree(target.parent, ignore_errors=True)  # with what a run that was stopped would go on from
+    target.parent.mkdir(parents=True)
     os.sync()  # what others have written is not to be waited for
     started, peak = time.perf_counter(), 0.0
     words = [word.replace("{}", str(target)) for word in command]
