@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+from contracts.reader_contract import read_whole, require_regions
 from PIL import Image
 
 from wk_jupyter.errors import CorruptData, InvalidInput, UnsupportedFormat, WkError
 from wk_jupyter.store.imports.inspection import MAX_LAYERS, inspect
 from wk_jupyter.store.imports.proposal import Inspection, LayerProposal
+from wk_jupyter.store.readers import open_image
 from wk_jupyter.store.volumes.wkw_format import BlockType, WkwHeader
 from wk_jupyter.store.volumes.wkw_writer import WkwWriter
 
@@ -71,6 +74,31 @@ def test_names_that_tell_of_one_channel_or_of_none_are_one_layer(tmp_path, name)
     for number in range(4):
         section(tmp_path / f"{name.format(number)}.png")
     assert the_layer(tmp_path).size == (30, 20, 4)
+
+
+def test_folders_of_tiles_are_one_image(tmp_path):
+    whole = np.random.default_rng(2).integers(0, 256, (2, 40, 90), np.uint8)
+    for (z, y, x), name in {
+        (z, y, x): f"{z + 9}/{y + 1}/{x + 8}.png" for z in range(2) for y in range(2) for x in range(3)
+    }.items():
+        path = tmp_path / "em" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(whole[z, 20 * y : 20 * y + 20, 30 * x : 30 * x + 30]).save(path)
+    found = inspect(tmp_path)
+    [layer], [source] = found.inspection.layers, found.sources
+    assert (layer.name, layer.size, layer.files) == ("em", (90, 40, 2), 12)
+    opened, image = open_image(source.ref())
+    with closing(opened):
+        require_regions(image, read_whole(image), 6)
+        assert np.array_equal(read_whole(image)[0, 0], whole)
+
+
+@pytest.mark.parametrize("missing", ["1/2/1.png", "2/1/2.png"])
+def test_tiles_with_a_gap_are_not_put_together(tmp_path, missing: str):
+    for number in range(8):
+        section(tmp_path / f"{number // 4 + 1}" / f"{number // 2 % 2 + 1}" / f"{number % 2 + 1}.png")
+    (tmp_path / missing).unlink()
+    assert len(looked_at(tmp_path).layers) == 4
 
 
 def test_names_with_umlauts_and_spaces_become_names_of_layers(tmp_path):

@@ -10,9 +10,11 @@ from typing import Any, Final
 
 from wk_jupyter.errors import UnsupportedFormat
 from wk_jupyter.store.imports.gathering import Folder, Gathered, suffix_reader
+from wk_jupyter.store.imports.tiling import Tiled, tiled
 from wk_jupyter.store.readers import reader_for, reader_named
 
 SEQUENCE: Final = "sequence"
+TILES: Final = "tiles"
 _KNOSSOS: Final = "knossos"
 _X_FOLDER: Final = re.compile(r"x\d{4,}")
 _MAG_FOLDER: Final = re.compile(r"(mag)?[1-9]\d{0,4}", re.IGNORECASE)
@@ -46,7 +48,20 @@ def groups(root: Path, gathered: Gathered, hints: dict[str, Any]) -> list[Group]
         else:
             places[place] = None
     cubes = [Group(_KNOSSOS, (place,), _cube_name(place, root), hints) for place in _finest(places)]
-    return cubes + [group for folder in others for group in _in_folder(folder, hints)]
+    grids, plain = tiled(others)
+    sections = [group for grid in grids for group in _of_tiles(grid, hints)]
+    return cubes + sections + [group for folder in plain for group in _in_folder(folder, hints)]
+
+
+def _of_tiles(grid: Tiled, hints: dict[str, Any]) -> Iterator[Group]:
+    """One image of all tiles, where a tile is one section of a picture; else each file is an image."""
+    reader = _reader_of(grid.paths[0])
+    if _is_section(reader, grid.paths[0], hints):
+        yield Group(TILES, grid.paths, grid.name, {**hints, "reader": reader, "grid": list(grid.grid)})
+    else:
+        for path in grid.paths:
+            name = "/".join((path.parent.parent.name, path.parent.name, _stem(path)))
+            yield Group(reader, (path,), name, hints)
 
 
 def _in_folder(folder: Folder, hints: dict[str, Any]) -> Iterator[Group]:

@@ -22,7 +22,7 @@ from wk_jupyter.store.explore import explore
 from wk_jupyter.store.explore.exploration import UNKNOWN_VOXEL_SIZE, VOXEL_SIZE_NOTICE
 from wk_jupyter.store.explore.layers import layer_name
 from wk_jupyter.store.imports.gathering import Gathered, NothingThere, gather
-from wk_jupyter.store.imports.grouping import SEQUENCE, Group, groups
+from wk_jupyter.store.imports.grouping import SEQUENCE, TILES, Group, groups
 from wk_jupyter.store.imports.proposal import Inspected, Inspection, LayerProposal, Source, StoredLayer
 from wk_jupyter.store.imports.sampling import image_category
 from wk_jupyter.store.readers import reader_named
@@ -162,7 +162,7 @@ class _Found:
         written = np.dtype(_WRITTEN.get(info.dtype.name, info.dtype.name))
         element, notes = _element_class(written, part, category)
         channel = info.channels[part.channels[0]] if part.channels[0] < len(info.channels) else None
-        hints = {**group.hints, "checked": True} if group.reader == SEQUENCE else group.hints
+        hints = {**group.hints, "checked": True} if group.reader in {SEQUENCE, TILES} else group.hints
         paths = tuple(map(str, group.paths))
         self.sources.append(Source(group.reader, paths, part.index, hints, info.grain[:3]))
         self.layers.append(

@@ -26,6 +26,7 @@ _MODULES: Final = {
     "knossos": "knossos",
     "raw": "raw",
     "sequence": "sequence",
+    "tiles": "tiles",
 }
 _HEAD_BYTES: Final = 512
 
