@@ -227,3 +227,18 @@ def test_what_is_stored_already_is_taken_as_it_is(entry: Any) -> None:
             voxels = layer.read()
             parts.append((voxels[..., None] if voxels.ndim == 3 else voxels).transpose(3, 0, 1, 2))
     truth.check(np.concatenate(parts))
+
+
+@pytest.mark.parametrize(
+    "entry", [case for case in stored_cases() if case.id in {"wkw-cremi-volume-zip", "absent"}]
+)
+def test_a_zip_of_mags_becomes_a_dataset(entry: Any) -> None:
+    [archive] = (SHARED_DATA / entry.path).glob("*.zip")
+    ds = wk.upload(archive, entry.id, voxel_size=GIVEN)
+    assert isinstance(ds, wk.Dataset)
+    assert ds.voxel_size.nanometers == GIVEN
+    [layer] = ds.layers.values()
+    assert [str(mag) for mag in layer.mags] == ["1", "2", "4", "8", "16"]
+    truth: Truth = entry.arrays[0]
+    assert layer.dtype == truth.dtype
+    truth.check(layer.read((truth.offset, truth.box.size))[None])
