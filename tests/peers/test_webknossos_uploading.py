@@ -54,3 +54,9 @@ def test_attachments_over_http_and_by_the_disk(seen):
     found, wanted = seen["attachments"]
     assert found == wanted
     assert len(found) == 8
+
+
+def test_datasets_by_the_disk(seen):
+    modes = ("COPY", "MOVE_AND_SYMLINK", "SYMLINK")
+    whole = {"color": [True] * 8, "segmentation": [True] * 8}
+    assert seen["paths"] == {f"{kind} {mode}": whole for kind in ("wkw", "zarr3") for mode in modes}

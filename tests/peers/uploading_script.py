@@ -114,6 +114,16 @@ def mags(seen: dict) -> None:
             seen["mags"][f"{data_format} {mode}"] = [bool(is_equal), bool(source_stays)]
 
 
+def paths(seen: dict) -> None:
+    """Whole datasets are put on the server's disk, in each way."""
+    seen["paths"] = {}
+    for data_format in ("wkw", "zarr3"):
+        for mode in MODES[1:]:
+            local = made(f"path_{data_format}_{mode}", data_format)
+            remote = local.upload(transfer_mode=wk.TransferMode[mode])
+            seen["paths"][f"{data_format} {mode}"] = compared(local, remote)["layers"]
+
+
 def attachments(seen: dict) -> None:
     """Attachments that are folders, and some that are files, in each way."""
     from webknossos.dataset.layer.segmentation_layer.attachments import AgglomerateAttachment, MeshAttachment
@@ -143,7 +153,7 @@ def main() -> None:
     seen: dict[str, object] = {}
     wanted = sys.argv[4:]
     with wk.webknossos_context(url=sys.argv[1], token=sys.argv[2]):
-        for part in (http, linked, folder, mags, attachments):
+        for part in (http, linked, folder, mags, paths, attachments):
             if not wanted or part.__name__ in wanted:
                 part(seen)
     print(json.dumps(seen))

@@ -104,6 +104,23 @@ ATTACHMENT_RESERVATION = PART_RESERVATION | {
     "attachmentType": "agglomerate",
     "attachment": {"name": "brought", "dataFormat": "zarr3"},
 }
+DATASET_PATHS = {
+    "datasetName": "paths {role}",
+    "dataSource": {
+        "id": {"name": "paths", "team": ""},
+        "scale": {"factor": [4, 4, 40], "unit": "nanometer"},
+        "dataLayers": [
+            {
+                "name": "color",
+                "category": "color",
+                "elementClass": "uint8",
+                "dataFormat": "wkw",
+                "boundingBox": {"topLeft": [0, 0, 0], "width": 8, "height": 8, "depth": 8},
+                "mags": [{"mag": [1, 1, 1], "path": "/etc"}],
+            }
+        ],
+    },
+}
 MAG_PATH = {"layerName": "color", "mag": [16, 16, 16]}
 ATTACHMENT_PATH = {
     "layerName": "segmentation",
@@ -210,6 +227,8 @@ for domain, reservation in (("mag", MAG_RESERVATION), ("attachment", ATTACHMENT_
         ),
         ("POST", "data", f"{place}/cancelUpload"): (None, UPLOADING_PARTS),
     }
+MATRIX["POST", "api", "datasets/reserveUploadToPaths"] = (DATASET_PATHS, BY_PATH)
+MATRIX["POST", "api", "datasets/{dataset}/finishUploadToPaths"] = (None, PUT_THERE)
 for part, body in (("Mag", MAG_PATH), ("Attachment", ATTACHMENT_PATH)):
     MATRIX["POST", "api", f"datasets/{{dataset}}/reserve{part}UploadToPath"] = (body, BY_PATH)
     MATRIX["POST", "api", f"datasets/{{dataset}}/finish{part}UploadToPath"] = (body, PUT_THERE)

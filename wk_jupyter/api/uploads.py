@@ -83,6 +83,25 @@ class AttachmentReservation(Wire):
     overwrite_pending: bool = True
 
 
+class DatasetPaths(Wire):
+    """``dataSource`` as a properties file has it; ``pathPrefix``: null."""
+
+    dataset_name: str
+    data_source: dict[str, Any]
+    initial_team_ids: list[str] = msgspec.field(default_factory=list)
+    folder_id: str | None = None
+    require_unique_name: bool = False
+    layers_to_link: list[LinkedLayer] | None = None
+    path_prefix: str | None = None
+
+
+class ReservedPaths(Wire):
+    """``dataSource`` with absolute paths, to which the files are to be put."""
+
+    new_dataset_id: str
+    data_source: dict[str, Any]
+
+
 class MagPath(Wire):
     """``pathPrefix``: null; files go into the dataset's folder."""
 

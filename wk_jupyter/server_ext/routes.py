@@ -338,6 +338,7 @@ _ZARR3: Final = tuple(
 )
 
 OPERATIONS: Final = (
+    *UPLOADS,
     *_VOXELS,
     *_SERVER,
     *_PEOPLE,
@@ -345,7 +346,6 @@ OPERATIONS: Final = (
     *_SETTINGS,
     *_FOLDERS,
     *IMPORTS,
-    *UPLOADS,
     *_PROXY,
     *_ZARR2,
     *_ZARR3,

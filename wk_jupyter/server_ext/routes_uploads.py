@@ -8,12 +8,14 @@ from wk_jupyter.api.uploads import (
     AttachmentPath,
     AttachmentReservation,
     ChunkQuery,
+    DatasetPaths,
     DatasetReservation,
     FinishedUpload,
     MagPath,
     MagReservation,
     OldReservation,
     OldUpload,
+    ReservedPaths,
     UnfinishedUpload,
     UploadQuery,
 )
@@ -82,6 +84,14 @@ UPLOADS: Final = (
     _row("POST", "datasets/cancelUpload", uploads.OldCancelHandler, "Give up an upload (13)", body=OldUpload),
     *_into_dataset("mag", "a mag", uploads.ReserveMagHandler, MagReservation),
     *_into_dataset("attachment", "an attachment", uploads.ReserveAttachmentHandler, AttachmentReservation),
+    Operation(
+        "POST", "api", "datasets/reserveUploadToPaths", upload_paths.ReserveDatasetHandler, Access.VISIBLE,
+        "Where a dataset may be put by oneself", ReservedPaths, body=DatasetPaths,
+    ),
+    Operation(
+        "POST", "api", "datasets/{dataset}/finishUploadToPaths", upload_paths.FinishDatasetHandler,
+        Access.VISIBLE, "Add a dataset that was put there", _JSON,
+    ),
     _by_path(
         "reserveMagUploadToPath", upload_paths.ReserveMagHandler, "Where a mag may be put by oneself", MagPath
     ),

@@ -52,6 +52,7 @@ from wk_jupyter.store.sharing import SharingTokens, read_or_make_secret
 from wk_jupyter.store.tokens import Tokens
 from wk_jupyter.store.trash import Trash
 from wk_jupyter.store.upload_parts import UploadParts
+from wk_jupyter.store.upload_paths import UploadPaths
 from wk_jupyter.store.uploads import UploadLimits, Uploads
 from wk_jupyter.store.view_settings import ViewSettings
 from wk_jupyter.store.volumes import resolve_mag_path
@@ -126,6 +127,7 @@ class Store:
         self.imports = Imports(self.context, self.jobs, config.allowed_roots)
         limits = UploadLimits(config.max_upload_bytes, config.max_upload_files)
         self.upload_parts = UploadParts(self.context, config.allowed_roots)
+        self.upload_paths = UploadPaths(self.context, self.imports, self.composing, self.upload_parts)
         self.uploads = Uploads(self.context, self.imports, self.composing, self.upload_parts, limits)
         self._runner: JobRunner | None = None
 

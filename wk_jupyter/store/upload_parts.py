@@ -83,16 +83,15 @@ class AttachmentPart(msgspec.Struct, frozen=True, tag="attachment"):
 
     def place(self, layer: LayerSource) -> Path:
         """Return where it belongs within the dataset. Raises Conflict where there is one, InvalidInput."""
-        name = checked_name(self.name, "attachment name", refused="/\\", most=200)
-        if self.kind not in KINDS or self.data_format not in _SUFFIXES or name in {".", ".."}:
-            raise InvalidInput(f"there are no attachments of the kind {self.kind[:40]!r} as it is described.")
+        place = attachment_place(layer.name, self.kind, self.name, self.data_format)
+        name = self.name.strip()
         there = self._there(layer.to_document())
         if any(each.get("name") == name for each in there) or (there and self.kind not in _LISTS):
             raise Conflict(
                 f"the layer {layer.name!r} has an attachment {name!r} already, or may have one only.",
                 hint="Delete it first.",
             )
-        return Path(layer.name) / self.kind / f"{name}{_SUFFIXES[self.data_format]}"
+        return place
 
     def added(self, layer: Mapping[str, Any], place: Path) -> dict[str, Any]:
         """Return a layer's JSON with this in it."""
@@ -152,26 +151,26 @@ class UploadParts:
 
     def reserve(self, principal: Principal, part: Part) -> Path:
         """Return where somebody who sees this disk may put a part herself. Raises as ``put``."""
-        self._require_disk(principal)
+        self.require_disk(principal)
         with self._context.engine.connect() as connection:
             record = self._context.dataset(connection, principal, part.dataset_id, Action.EDIT)
         return self._free(record, self._place(record, part))
 
     def finish(self, principal: Principal, part: Part) -> DatasetRecord:
         """Take what was put into a reserved place. Raises as ``put``, Forbidden for links that lead out."""
-        self._require_disk(principal)
+        self.require_disk(principal)
         with self._context.changes.writing() as writer:
             record = self._context.dataset(writer.connection, principal, part.dataset_id, Action.EDIT)
             place = self._place(record, part)
             if not os.path.lexists(place):
                 raise NotFound(f"there is nothing at {place.name} yet.", hint="Put it there, then finish.")
-            self._require_allowed(self._context.folder(record), place)
+            self.require_allowed(self._context.folder(record), place)
             part.require_usable(self._source(record).layer(part.layer), place)
             writer.note("dataset", "changed", record.id, record.organization_id)
             self._write(record, part, place)
         return self._context.look_again(record)
 
-    def _require_allowed(self, folder: Path, place: Path) -> None:
+    def require_allowed(self, folder: Path, place: Path) -> None:
         """Raise Forbidden for a link that leads to where nobody may import from; it is taken away."""
         real = Path(os.path.realpath(place))
         if not any(real.is_relative_to(root) for root in (*self._roots, Path(os.path.realpath(folder)))):
@@ -182,7 +181,8 @@ class UploadParts:
                 hint="WkJupyterApp.allowed_roots says from where.",
             )
 
-    def _require_disk(self, principal: Principal) -> None:
+    def require_disk(self, principal: Principal) -> None:
+        """Raise Forbidden for whom the server's disk is none of her business."""
         if not principal.administers(self._context.home.id):
             raise Forbidden(
                 "only admins may put files on the server's disk.", hint="Upload them over HTTP instead."
@@ -224,6 +224,14 @@ class UploadParts:
         layers = [layer if each["name"] == layer["name"] else each for each in document["dataLayers"]]
         result = parse_data_source({**document, "dataLayers": layers}, origin=_ORIGIN, name=source.name)
         write_edited(folder, result)
+
+
+def attachment_place(layer: str, kind: str, name: str, data_format: str) -> Path:
+    """Return where an attachment belongs within a dataset. Raises InvalidInput where it cannot be one."""
+    name = checked_name(name, "attachment name", refused="/\\", most=200)
+    if kind not in KINDS or data_format not in _SUFFIXES or name in {".", ".."}:
+        raise InvalidInput(f"there are no attachments of the kind {kind[:40]!r} as it is described.")
+    return Path(layer) / kind / f"{name}{_SUFFIXES[data_format]}"
 
 
 def _alone(brought: Path) -> Path:

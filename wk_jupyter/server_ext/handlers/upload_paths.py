@@ -5,12 +5,42 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wk_jupyter.api.documents import attachment_field
-from wk_jupyter.api.uploads import AttachmentPath, MagPath
+from wk_jupyter.api.uploads import AttachmentPath, DatasetPaths, MagPath, ReservedPaths
 from wk_jupyter.errors import InvalidInput
 from wk_jupyter.server_ext.handlers.base import WkHandler
 
 if TYPE_CHECKING:
     from wk_jupyter.store.upload_parts import Part
+
+
+class ReserveDatasetHandler(WkHandler):
+    async def post(self) -> None:
+        from wk_jupyter.store.upload_paths import PathReservation  # noqa: PLC0415 - with the store
+
+        store = await self.store()
+        wanted: DatasetPaths = self.body(DatasetPaths)
+        _require_no_prefix(wanted.path_prefix)
+        links = wanted.layers_to_link or []
+        reservation = PathReservation(
+            name=wanted.dataset_name,
+            document=wanted.data_source,
+            folder_id=wanted.folder_id,
+            team_ids=tuple(wanted.initial_team_ids),
+            links=tuple(
+                (each.dataset_id or "", each.layer_name, each.new_layer_name or each.layer_name)
+                for each in links
+            ),
+            is_unique=wanted.require_unique_name,
+        )
+        made = await self.services.run(store.upload_paths.reserve, self.principal, reservation)
+        self.send(ReservedPaths(new_dataset_id=made[0], data_source=made[1]))
+
+
+class FinishDatasetHandler(WkHandler):
+    async def post(self, dataset: str) -> None:
+        store = await self.store()
+        await self.services.run(store.upload_paths.finish, self.principal, dataset)
+        self.send({})
 
 
 class _PathHandler(WkHandler):

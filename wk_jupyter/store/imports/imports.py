@@ -51,6 +51,7 @@ class Delivery:
     """What somebody brings. ``folder``: its files, on the data directory's own disk; it is taken over.
 
     ``path``: files that stay where they are, instead; ``link``: a stored format there is linked, not copied.
+    With a folder, ``link`` says that its links were checked, and may lead out of it.
     ``dataset_id``: chosen before, by whom may ask twice.
     """
 
@@ -108,7 +109,8 @@ class Imports:
                         delivery.folder.rename(place / SOURCE)
             if delivery.folder is not None and self._is_stored(place / SOURCE):
                 try:
-                    self.placing.put_in_place(record, arrange(place / SOURCE, delivery.options))
+                    made = arrange(place / SOURCE, delivery.options, linked=delivery.link)
+                    self.placing.put_in_place(record, made)
                 except WkError:
                     self._drop(record)
                     raise

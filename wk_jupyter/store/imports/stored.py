@@ -20,11 +20,12 @@ from wk_jupyter.store.volumes import open_volume, resolve_mag_path
 _PLAIN: Final = "color"
 
 
-def arrange(folder: Path, options: ImportOptions) -> Path:
+def arrange(folder: Path, options: ImportOptions, *, linked: bool = False) -> Path:
     """Make a folder of a stored format a dataset's, in place. Returns the folder, which may be another.
 
     A bare mag becomes ``color/1``, a bare layer ``color`` or what it is called. Without a properties file
-    one is written. Raises WkError where it cannot be used.
+    one is written. ``linked``: its links, which were checked, may lead out of it.
+    Raises WkError where it cannot be used.
     """
     undo_half_wrapped(folder)
     if not (folder / PROPERTIES_FILE).is_file():
@@ -38,7 +39,7 @@ def arrange(folder: Path, options: ImportOptions) -> Path:
         raise needs_voxel_size()
     if voxel_size is not None and (source.voxel_size == UNKNOWN_VOXEL_SIZE or options.voxel_size is not None):
         source = dataclasses.replace(source, voxel_size=voxel_size)
-    _require_own_files(folder, source)
+    require_own_files(folder, source, linked=linked)
     if not (folder / PROPERTIES_FILE).is_file() or source != exploration.data_source:
         write_properties(folder, source)
     return folder
@@ -83,13 +84,13 @@ def _aside_name(folder: Path) -> str:
     return f".{folder.name}-wrapping"
 
 
-def _require_own_files(folder: Path, source: DataSource) -> None:
+def require_own_files(folder: Path, source: DataSource, *, linked: bool = False) -> None:
     """Mags lie in the dataset's folder and can be opened, and one of each layer is there. Raises WkError."""
     for layer in source.layers:
         there = 0
         for mag in layer.mags:
             path = resolve_mag_path(folder, layer, mag)
-            if not os.path.realpath(path).startswith(os.path.realpath(folder) + os.sep):
+            if not linked and not os.path.realpath(path).startswith(os.path.realpath(folder) + os.sep):
                 raise InvalidInput(
                     f"{PROPERTIES_FILE}: the mag {mag.mag} of {layer.name!r} leads out of the dataset.",
                     hint="Paths of mags are relative to the dataset's folder.",

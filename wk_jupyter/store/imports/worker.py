@@ -75,7 +75,7 @@ def _stored(folder: Path, source: Path, request: Request) -> Path:
                 shutil.copyfile(entry, target / entry.name)
     else:
         _copy(source, target)
-    return arrange(target, request.options)
+    return arrange(target, request.options, linked=request.link)
 
 
 def _copy(source: Path, target: Path) -> None:
