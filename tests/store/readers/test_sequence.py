@@ -158,11 +158,12 @@ def test_a_section_that_changed_after_it_was_checked_is_told(tmp_path):
 
 
 def test_open_files_are_few(tmp_path):
-    paths = sections(tmp_path, 50)
+    """The sections of a slab that is converted, 64 of them, stay open; a longer sequence opens no more."""
+    paths = sections(tmp_path, 200)
     before = descriptors()
     with closing(reader_named("sequence").open(paths, {"reader": "tiff"})) as opened:
         opened.images[0].read(whole(opened.images[0]))
-        assert descriptors() - before <= 16
+        assert 64 <= descriptors() - before <= 80
     assert descriptors() == before
 
 
